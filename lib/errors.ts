@@ -47,7 +47,12 @@ export class DataError extends HamburgerError {}
 export class InvariantError extends HamburgerError {}
 
 /** Throws {@link InvariantError} unless `condition` holds. For what our own code guarantees, never for input. */
-export function assertInvariant(condition: boolean, subject: string, expected: string, found: string): asserts condition {
+export function assertInvariant(
+  condition: boolean,
+  subject: string,
+  expected: string,
+  found: string,
+): asserts condition {
   if (!condition) throw new InvariantError({ subject, expected, found });
 }
 
@@ -58,7 +63,8 @@ const SHOWN_CHARACTERS = 80;
 export function show(value: unknown): string {
   let text: string;
   if (typeof value === 'string') text = JSON.stringify(value);
-  else if (typeof value === 'number' || typeof value === 'bigint' || value === undefined) text = String(value);
+  else if (typeof value === 'number' || typeof value === 'bigint' || value === undefined)
+    text = String(value);
   else text = JSON.stringify(value) ?? String(value);
   // Control and format characters could drive a terminal; JSON escapes only those below U+0020.
   const safe = text.replace(/\p{C}/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);

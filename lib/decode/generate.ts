@@ -1,0 +1,315 @@
+/**
+ * SPEC #generation — the loop that owns the state of a run: cache, positions, pending segment; free ({@link generate}) or with the tokens
+ * and segments given ({@link teacherForced}).
+ *
+ * @module
+ */
+
+import { CallerError } from '../errors.ts';
+import { tokenEmbeddings } from '../model/base.ts';
+import { compositionalEmbedder } from '../model/compositional-embedder.ts';
+import { isHamburger, type Model } from '../model/model.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { discardTrace, type Trace } from '../trace.ts';
+import { createKvCache, type EntryCache } from './kv-cache.ts';
+import { type MacroStep, openMacroStep } from './macro-step.ts';
+import { promptPositions, segmentPosition } from './positions.ts';
+import { type Profile, trainProfile } from './profiles.ts';
+import {
+  type ConfidenceThreshold,
+  checkConfidenceThreshold,
+  continueConfidence,
+  endsByConfidence,
+} from './termination.ts';
+import { greedyChoice, type TokenChoice, tokenProbability } from './token-choice.ts';
+
+/** What to generate. Only the prompt and the limit are required. */
+export interface GenerateOptions {
+  /** Token ids, at least one. */
+  readonly prompt: readonly number[];
+  /** The most output tokens; 0 gives none. */
+  readonly maxTokens: number;
+  /** No KV entry stands at this position or beyond; at most, and by default, `max_position_embeddings`. */
+  readonly maxPositions?: number;
+  /** Confidence threshold; the profile's by default. */
+  readonly confidence?: ConfidenceThreshold;
+  /** {@link trainProfile} by default. */
+  readonly profile?: Profile;
+  /** {@link greedyChoice} by default. */
+  readonly choice?: TokenChoice;
+  /** Tokens that end the generation; the configuration's by default. */
+  readonly eosTokenIds?: readonly number[];
+  /** Whether to compute the probability of each token: an exponential for every entry of the vocabulary. Default false. */
+  readonly probabilities?: boolean;
+  /** Receives every intermediate tensor. */
+  readonly trace?: Trace;
+}
+
+/** Why a macro-step ended; the first of these that holds (generation/C3). */
+export type MacroStepEnd = 'eos' | 'limit' | 'max-steps' | 'confidence';
+
+/** Why a generation ended (generation/C7). */
+export type StopReason = 'eos' | 'length' | 'positions';
+
+/** One output token. */
+export interface GeneratedToken {
+  readonly id: number;
+  /** Which macro-step emitted it, from 0. */
+  readonly macroStep: number;
+  /** Its place in the macro-step, from 0. */
+  readonly microIndex: number;
+  /** Its probability under the model; `null` unless asked for. */
+  readonly probability: number | null;
+  /** p of the stop head; `null` for a plain base. */
+  readonly stopProbability: number | null;
+  /** c = 1 - p; `null` for a plain base. */
+  readonly confidence: number | null;
+  /** Why the macro-step ends with this token; `null` if it goes on. */
+  readonly end: MacroStepEnd | null;
+}
+
+/** What a generation came to. */
+export interface Generation {
+  readonly stopReason: StopReason;
+  readonly promptTokens: number;
+  /** Output tokens that were emitted. */
+  readonly outputTokens: number;
+  /** Macro-steps, which is passes of the base. */
+  readonly macroSteps: number;
+  /** RoPE position of every KV entry held at the end, in cache order. */
+  readonly entryPositions: readonly number[];
+}
+
+/**
+ * Generates, one token at a time.
+ *
+ * @throws CallerError generation/C1 (prompt or limit), base/C1 (an id outside the vocabulary), termination/C1 (confidence)
+ */
+export function* generate(model: Model, options: GenerateOptions): Generator<GeneratedToken, Generation> {
+  const {
+    prompt,
+    maxTokens,
+    maxPositions = model.config.maxPositionEmbeddings,
+    profile = trainProfile,
+    confidence = profile.confidence,
+    choice = greedyChoice,
+    eosTokenIds = model.config.eosTokenIds,
+    probabilities = false,
+  } = options;
+  checkLimits(model, prompt, maxTokens, maxPositions);
+  checkConfidenceThreshold(confidence, 'confidence');
+  const run = startRun(
+    model,
+    prompt,
+    profile,
+    Math.min(maxPositions, prompt.length + maxTokens),
+    options.trace,
+  );
+  const stopRound = profile.stopArithmetic === 'mode' ? model.kernels.round : (value: number) => value;
+  const maxSteps = model.config.hamburger?.maxSteps ?? 1;
+  // Beyond this many output tokens the last one could not become a KV entry any more (generation/C2).
+  const positionLimit = maxPositions - prompt.length + 1;
+
+  let outputTokens = 0;
+  let emitted = 0;
+  const result = (stopReason: StopReason): Generation => ({
+    stopReason,
+    promptTokens: prompt.length,
+    outputTokens: emitted,
+    macroSteps: run.macroSteps,
+    entryPositions: run.cache.positions,
+  });
+
+  if (maxTokens === 0) return result('length');
+  for (;;) {
+    // BASE: one pass over the prompt or over the entry of the last segment.
+    const macroStep = run.next();
+    const macroIndex = run.macroSteps - 1;
+    const segment: number[] = [];
+    let sawEos = false;
+    let end: MacroStepEnd | null = null;
+
+    // MICRO: emit tokens until the macro-step ends. A token is emitted first and judged after (termination/C5).
+    while (end === null) {
+      const microIndex = segment.length;
+      const { logits, stopProbability } = macroStep.microStep(segment.at(-1));
+      const id = choice(logits.data);
+      segment.push(id);
+      outputTokens += 1;
+      sawEos ||= eosTokenIds.includes(id);
+
+      if (profile.eosEndsMacroStep && sawEos) end = 'eos';
+      else if (
+        profile.atMaxTokens === 'end-macro-step' &&
+        (outputTokens >= maxTokens || outputTokens >= positionLimit)
+      ) {
+        end = 'limit';
+      } else if (segment.length >= maxSteps) end = 'max-steps';
+      else if (stopProbability !== null && endsByConfidence(stopProbability, confidence, stopRound))
+        end = 'confidence';
+
+      if (profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens) {
+        emitted += 1;
+        yield {
+          id,
+          macroStep: macroIndex,
+          microIndex,
+          probability: probabilities ? tokenProbability(logits.data, id) : null,
+          stopProbability,
+          confidence: stopProbability === null ? null : continueConfidence(stopProbability, stopRound),
+          end,
+        };
+      }
+    }
+
+    // DECIDE: end the generation, or make the segment the next entry.
+    if (sawEos && (profile.eosInFirstMacroStep || macroIndex > 0)) return result('eos');
+    if (outputTokens >= maxTokens) return result('length');
+    if (run.push(segment) >= maxPositions) return result('positions');
+  }
+}
+
+/** A run whose tokens and segments are given. */
+export interface TeacherForcedOptions {
+  readonly prompt: readonly number[];
+  /** The tokens of each macro-step, 1 to `max_steps` each. */
+  readonly segments: readonly (readonly number[])[];
+  readonly profile?: Profile;
+  readonly trace?: Trace;
+}
+
+/** What the model says at one forced token. */
+export interface ForcedToken {
+  readonly id: number;
+  /** `[1, V]` the logits that predict the token. */
+  readonly logits: Tensor;
+  readonly stopProbability: number | null;
+}
+
+/**
+ * Runs the model over given segments: macro-step m predicts segment m, whatever the model would have chosen.
+ *
+ * @returns for every segment, what the model says at each of its tokens
+ * @throws CallerError generation/C1 (prompt), compositional-embedder/C1 (a segment's size), base/C1 (an id outside the vocabulary)
+ */
+export function teacherForced(
+  model: Model,
+  options: TeacherForcedOptions,
+): readonly (readonly ForcedToken[])[] {
+  const { prompt, segments, profile = trainProfile } = options;
+  const maxSteps = model.config.hamburger?.maxSteps ?? 1;
+  const tokens = segments.reduce((sum, segment) => sum + segment.length, 0);
+  checkLimits(model, prompt, tokens, model.config.maxPositionEmbeddings);
+  segments.forEach((segment, m) => {
+    if (segment.length < 1 || segment.length > maxSteps) {
+      throw new CallerError({
+        rule: 'compositional-embedder/C1',
+        subject: `segment ${m}`,
+        expected: `1 to ${maxSteps} tokens (max_steps)`,
+        found: `${segment.length}`,
+      });
+    }
+  });
+  const run = startRun(model, prompt, profile, prompt.length + segments.length, options.trace);
+  return segments.map((segment, m) => {
+    if (m > 0) {
+      const position = run.push(segments[m - 1]!);
+      checkPosition(position, model.config.maxPositionEmbeddings);
+    }
+    const macroStep = run.next();
+    return segment.map((id, i) => ({ id, ...macroStep.microStep(segment[i - 1]) }));
+  });
+}
+
+/** The state of a run: cache, what enters the base next, and how many tokens there are. */
+interface Run {
+  readonly cache: EntryCache;
+  /** Macro-steps opened so far. */
+  readonly macroSteps: number;
+  /** Opens the next macro-step over what is pending. */
+  next(): MacroStep;
+  /** Makes a finished segment pending; returns the position of its entry. */
+  push(segment: readonly number[]): number;
+}
+
+function startRun(
+  given: Model,
+  prompt: readonly number[],
+  profile: Profile,
+  capacity: number,
+  trace: Trace = discardTrace,
+): Run {
+  const model: Model = { ...given, ropeTableRounding: profile.ropeTable };
+  const cache = createKvCache(model.kernels, model.config, model.config.numHiddenLayers, capacity);
+  let macroSteps = 0;
+  let tokens = prompt.length;
+  // The prompt is never merged: every token is an entry of its own (generation/C8).
+  let pending: readonly number[] = prompt;
+  let positions = promptPositions(prompt.length);
+
+  return {
+    cache,
+    get macroSteps() {
+      return macroSteps;
+    },
+    next() {
+      const macroTrace = trace.part('macro', macroSteps);
+      const entries =
+        macroSteps === 0 || !isHamburger(model)
+          ? tokenEmbeddings(model, pending)
+          : compositionalEmbedder(model, pending, macroTrace.part('comp_embedder'));
+      macroSteps += 1;
+      return openMacroStep(model, entries, positions, cache, macroTrace);
+    },
+    push(segment) {
+      tokens += segment.length;
+      pending = segment;
+      const position = segmentPosition(tokens, profile);
+      positions = [position];
+      return position;
+    },
+  };
+}
+
+function checkLimits(model: Model, prompt: readonly number[], maxTokens: number, maxPositions: number): void {
+  const rule = 'generation/C1';
+  const most = model.config.maxPositionEmbeddings;
+  if (!(Number.isSafeInteger(maxTokens) && maxTokens >= 0)) {
+    throw new CallerError({
+      rule,
+      subject: 'max tokens',
+      expected: 'an integer of at least 0',
+      found: `${maxTokens}`,
+    });
+  }
+  if (!(Number.isSafeInteger(maxPositions) && 1 <= maxPositions && maxPositions <= most)) {
+    throw new CallerError({
+      rule,
+      subject: 'max positions',
+      expected: `an integer from 1 to ${most} (max_position_embeddings)`,
+      found: `${maxPositions}`,
+    });
+  }
+  if (prompt.length === 0) {
+    throw new CallerError({ rule, subject: 'prompt', expected: 'at least one token', found: 'none' });
+  }
+  if (prompt.length > maxPositions) {
+    throw new CallerError({
+      rule,
+      subject: 'prompt',
+      expected: `at most ${maxPositions} tokens, one for each position`,
+      found: `${prompt.length}`,
+    });
+  }
+}
+
+function checkPosition(position: number, maxPositions: number): void {
+  if (position >= maxPositions) {
+    throw new CallerError({
+      rule: 'generation/C1',
+      subject: 'segments',
+      expected: `positions below ${maxPositions}`,
+      found: `${position}`,
+    });
+  }
+}

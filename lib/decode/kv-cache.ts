@@ -1,0 +1,58 @@
+/**
+ * SPEC #kv-cache — the keys and values of a stack of layers, laid out once for the most entries that a run can need.
+ *
+ * @module
+ */
+
+import { assertInvariant } from '../errors.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { headSize, type ModelConfig } from '../model/config.ts';
+import type { KvCache } from '../model/decoder-layer.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** A cache that can say where its entries stand. */
+export interface EntryCache extends KvCache {
+  /** The RoPE position of each entry. Entry index and position differ once a segment has more than one token. */
+  readonly positions: readonly number[];
+}
+
+/**
+ * An empty cache for `layers` layers and at most `capacity` KV entries.
+ *
+ * Room is per layer `2 * capacity * Hkv * size` numbers of the mode.
+ */
+export function createKvCache(
+  kernels: Kernels,
+  config: ModelConfig,
+  layers: number,
+  capacity: number,
+): EntryCache {
+  const shape = [capacity, config.numKeyValueHeads, headSize(config)];
+  const width = config.numKeyValueHeads * headSize(config);
+  const room = Array.from({ length: layers }, () => ({
+    keys: kernels.zeros(shape),
+    values: kernels.zeros(shape),
+  }));
+  const positions: number[] = [];
+
+  const appendTo = (stored: Tensor, rows: Tensor): Tensor => {
+    const end = positions.length + rows.shape[0]!;
+    assertInvariant(end <= capacity, 'KV cache', `at most ${capacity} entries`, `${end}`);
+    stored.data.set(rows.data, positions.length * width);
+    return stored.rows(0, end);
+  };
+
+  return {
+    get length() {
+      return positions.length;
+    },
+    positions,
+    append(layer, keys, values) {
+      const { keys: storedKeys, values: storedValues } = room[layer]!;
+      return { keys: appendTo(storedKeys, keys), values: appendTo(storedValues, values) };
+    },
+    complete(newPositions) {
+      positions.push(...newPositions);
+    },
+  };
+}

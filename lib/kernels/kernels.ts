@@ -1,0 +1,86 @@
+/**
+ * The few hot primitives that all operations are made of. A kernel set fixes the numeric mode and does the arithmetic;
+ * neither the operations nor the model knows which one runs.
+ *
+ * Each primitive is defined to the bit by SPEC #numerics: which IEEE-754 operations, in which order. Two kernel sets of one
+ * mode give the same bits. No result of a row depends on how many rows are computed with it (`numerics/N6`).
+ *
+ * Outputs are written into the last argument, which never overlaps an input unless the primitive says so. Shapes are the
+ * callers' duty: operations check them, by name, before they call.
+ *
+ * @module
+ */
+
+import type { Matrix, Numerics, Tensor } from '../tensor/tensor.ts';
+
+/** For each row, how many of its leading entries take part; the others are structural zeros (`attention/C3`). */
+export type Visible = readonly number[];
+
+/** A kernel set. `[m, n]` and the like name the shapes of the operands. */
+export interface Kernels {
+  /** Name of the implementation, e.g. `reference`. */
+  readonly name: string;
+  /** The numeric mode. */
+  readonly numerics: Numerics;
+
+  /** A number rounded to the mode: the identity in f64, round-to-nearest-even binary32 in f32 (`numerics/N2`). */
+  round(value: number): number;
+
+  /** A fresh tensor of zeros in the mode. */
+  zeros(shape: readonly number[]): Tensor;
+
+  /** `out[m,n] = Σ_k a[m,k] * b[n,k]`: one dot product per element (`numerics/N3`). */
+  matmulNT(a: Matrix, b: Matrix, out: Matrix): void;
+
+  /** `out[m,n] = Σ_{k < visible[m]} a[m,k] * b[k,n]`: left to right over k (`numerics/N5`). */
+  matmulNN(a: Matrix, b: Matrix, visible: Visible, out: Matrix): void;
+
+  /** `out[r] = Σ_k x[r,k]^2`: one dot product per row (`numerics/N3`). */
+  rowSumsOfSquares(x: Tensor, out: Tensor): void;
+
+  /** `out[r] = Σ_{k < visible[r]} x[r,k]` (`numerics/N4`). */
+  rowSums(x: Tensor, visible: Visible, out: Tensor): void;
+
+  /** `out[r] = max_{k < visible[r]} x[r,k]`; NaN if an entry is NaN; -Infinity if there are none. */
+  rowMaxima(x: Tensor, visible: Visible, out: Tensor): void;
+
+  /** `out[c] = Σ_r x[r,c]`: left to right over r (`numerics/N5`). */
+  columnSums(x: Tensor, out: Tensor): void;
+
+  /** `out = x + y`, elementwise. `out` may be `x` or `y`. */
+  add(x: Tensor, y: Tensor, out: Tensor): void;
+
+  /** `out = x * y`, elementwise. `out` may be `x` or `y`. */
+  multiply(x: Tensor, y: Tensor, out: Tensor): void;
+
+  /** `out = x * factor`, elementwise; `factor` is a number of the mode. `out` may be `x`. */
+  scale(x: Tensor, factor: number, out: Tensor): void;
+
+  /** `out[r,c] = x[r,c] + row[c]`. `out` may be `x`. */
+  addRow(x: Tensor, row: Tensor, out: Tensor): void;
+
+  /** `out[r,c] = x[r,c] * row[c]`. `out` may be `x`. */
+  multiplyRow(x: Tensor, row: Tensor, out: Tensor): void;
+
+  /** `out[r,c] = x[r,c] * column[r]`. `out` may be `x`. */
+  multiplyColumn(x: Tensor, column: Tensor, out: Tensor): void;
+
+  /** `out[r,c] = exp(x[r,c] - column[r])` for `c < visible[r]`, the difference rounded first; other entries 0. */
+  expDifferences(x: Tensor, column: Tensor, visible: Visible, out: Tensor): void;
+
+  /** `out[r,c] = x[r,c] / column[r]`. `out` may be `x`. */
+  divideColumn(x: Tensor, column: Tensor, out: Tensor): void;
+
+  /** `out = silu(x)`, elementwise, in binary64 and rounded once. `out` may be `x`. */
+  silu(x: Tensor, out: Tensor): void;
+
+  /** `out = sigmoid(x)`, elementwise, in binary64 and rounded once. `out` may be `x`. */
+  sigmoid(x: Tensor, out: Tensor): void;
+
+  /**
+   * Rotates the halves of each head: with `i < h = size / 2`,
+   * `out[t,·,i] = x[t,·,i]*cos[t,i] - x[t,·,i+h]*sin[t,i]` and `out[t,·,i+h] = x[t,·,i+h]*cos[t,i] + x[t,·,i]*sin[t,i]`,
+   * each product rounded before the sum. `x` and `out` are `[T, heads, size]`, `cos` and `sin` `[T, h]`.
+   */
+  rotateHalves(x: Tensor, cos: Tensor, sin: Tensor, out: Tensor): void;
+}

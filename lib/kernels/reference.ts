@@ -1,0 +1,216 @@
+/**
+ * The readable kernel set: plain TypeScript, both numeric modes. It is the definition in code of SPEC #numerics.
+ *
+ * Storing a binary64 result of one `+ - * /` or square root of binary32 numbers into a `Float32Array` gives the correctly rounded
+ * binary32 result (binary64 has more than twice the digits, so rounding twice is harmless). So most primitives below
+ * serve both modes as they stand; only where a product goes straight into a sum is it rounded by hand.
+ *
+ * @module
+ */
+
+import { exp } from '../math/exp.ts';
+import { sigmoid, silu } from '../math/sigmoid.ts';
+import {
+  addInto,
+  type Elements,
+  type Matrix,
+  multiplyInto,
+  type Numerics,
+  type Tensor,
+  zeros,
+} from '../tensor/tensor.ts';
+import type { Kernels } from './kernels.ts';
+
+/** Number of interleaved accumulators of an f32 sum: four 128-bit vectors of four (`numerics/N3`). */
+const F32_LANES = 16;
+
+/** The reference kernel set in the given mode. */
+export function referenceKernels(numerics: Numerics): Kernels {
+  const f32 = numerics === 'f32';
+  const round = f32 ? Math.fround : (value: number) => value;
+  const { dot, sum } = f32 ? f32Sums() : f64Sums;
+
+  return {
+    name: 'reference',
+    numerics,
+    round,
+    zeros: (shape) => zeros(numerics, shape),
+
+    matmulNT(a, b, out) {
+      for (let m = 0; m < out.rows; m++) {
+        for (let n = 0; n < out.columns; n++) {
+          out.data[out.offset + m * out.rowStride + n] = dot(
+            a.data,
+            a.offset + m * a.rowStride,
+            b.data,
+            b.offset + n * b.rowStride,
+            a.columns,
+          );
+        }
+      }
+    },
+
+    matmulNN(a, b, visible, out) {
+      for (let m = 0; m < out.rows; m++) {
+        const row = rowOf(out, m);
+        row.fill(0);
+        for (let k = 0; k < visible[m]!; k++) {
+          const factor = a.data[a.offset + m * a.rowStride + k]!;
+          const start = b.offset + k * b.rowStride;
+          for (let n = 0; n < row.length; n++) row[n] = row[n]! + round(factor * b.data[start + n]!);
+        }
+      }
+    },
+
+    rowSumsOfSquares(x, out) {
+      forEachRow(x, (r, start, width) => {
+        out.data[r] = dot(x.data, start, x.data, start, width);
+      });
+    },
+
+    rowSums(x, visible, out) {
+      forEachRow(x, (r, start) => {
+        out.data[r] = sum(x.data, start, visible[r]!);
+      });
+    },
+
+    rowMaxima(x, visible, out) {
+      forEachRow(x, (r, start) => {
+        // Math.max is exact, and NaN if an argument is; ndarray-ops' `sup` would skip a NaN.
+        let maximum = -Infinity;
+        for (let k = 0; k < visible[r]!; k++) maximum = Math.max(maximum, x.data[start + k]!);
+        out.data[r] = maximum;
+      });
+    },
+
+    columnSums(x, out) {
+      out.data.fill(0);
+      forEachRow(x, (_, start, width) => {
+        for (let c = 0; c < width; c++) out.data[c] = out.data[c]! + x.data[start + c]!;
+      });
+    },
+
+    add: (x, y, out) => addInto(out, x, y),
+    multiply: (x, y, out) => multiplyInto(out, x, y),
+    scale: (x, factor, out) => map(x, out, (value) => value * factor),
+
+    addRow: (x, row, out) => mapRows(x, out, (value, _, c) => value + row.data[c]!),
+    multiplyRow: (x, row, out) => mapRows(x, out, (value, _, c) => value * row.data[c]!),
+    multiplyColumn: (x, column, out) => mapRows(x, out, (value, r) => value * column.data[r]!),
+    divideColumn: (x, column, out) => mapRows(x, out, (value, r) => value / column.data[r]!),
+    expDifferences: (x, column, visible, out) =>
+      mapRows(x, out, (value, r, c) => (c < visible[r]! ? exp(round(value - column.data[r]!)) : 0)),
+
+    silu: (x, out) => map(x, out, silu),
+    sigmoid: (x, out) => map(x, out, sigmoid),
+
+    rotateHalves(x, cos, sin, out) {
+      const [T, heads, size] = x.shape as [number, number, number];
+      const half = size / 2;
+      for (let t = 0; t < T; t++) {
+        for (let head = 0; head < heads; head++) {
+          const first = (t * heads + head) * size;
+          for (let i = 0; i < half; i++) {
+            const c = cos.data[t * half + i]!;
+            const s = sin.data[t * half + i]!;
+            const a = x.data[first + i]!;
+            const b = x.data[first + half + i]!;
+            out.data[first + i] = round(a * c) - round(b * s);
+            out.data[first + half + i] = round(b * c) + round(a * s);
+          }
+        }
+      }
+    },
+  };
+}
+
+/** Row `m` of a matrix, sharing its data. */
+function rowOf(matrix: Matrix, m: number): Elements {
+  const start = matrix.offset + m * matrix.rowStride;
+  return matrix.data.subarray(start, start + matrix.columns);
+}
+
+/** Calls `visit` with each row's number, first element and width. A tensor `[n]` counts as one row. */
+function forEachRow(x: Tensor, visit: (row: number, start: number, width: number) => void): void {
+  const width = x.shape.at(-1) ?? 1;
+  for (let r = 0, start = 0; start < x.data.length; r++, start += width) visit(r, start, width);
+}
+
+function map(x: Tensor, out: Tensor, f: (value: number) => number): void {
+  for (let i = 0; i < x.data.length; i++) out.data[i] = f(x.data[i]!);
+}
+
+function mapRows(x: Tensor, out: Tensor, f: (value: number, row: number, column: number) => number): void {
+  forEachRow(x, (r, start, width) => {
+    for (let c = 0; c < width; c++) out.data[start + c] = f(x.data[start + c]!, r, c);
+  });
+}
+
+/** The two long sums of a mode. */
+interface Sums {
+  /** `Σ_{k<K} a[aStart+k] * b[bStart+k]` (`numerics/N3`). */
+  dot(a: Elements, aStart: number, b: Elements, bStart: number, K: number): number;
+  /** `Σ_{k<K} x[start+k]` (`numerics/N4`). */
+  sum(x: Elements, start: number, K: number): number;
+}
+
+/** f64: left to right. */
+const f64Sums: Sums = {
+  dot(a, aStart, b, bStart, K) {
+    let total = 0;
+    for (let k = 0; k < K; k++) total += a[aStart + k]! * b[bStart + k]!;
+    return total;
+  },
+  sum(x, start, K) {
+    let total = 0;
+    for (let k = 0; k < K; k++) total += x[start + k]!;
+    return total;
+  },
+};
+
+/** f32: term k goes to accumulator k mod 16, product and sum each rounded; then the tree of `numerics/N3`. */
+function f32Sums(): Sums {
+  const { fround } = Math;
+  const accumulators = new Float32Array(F32_LANES);
+
+  /** Adds accumulators i and i + width, for width 8, 4, 2, 1. */
+  const tree = (): number => {
+    for (let width = F32_LANES / 2; width >= 1; width /= 2) {
+      for (let i = 0; i < width; i++) accumulators[i] = accumulators[i]! + accumulators[i + width]!;
+    }
+    return accumulators[0]!;
+  };
+
+  return {
+    dot(a, aStart, b, bStart, K) {
+      // Four accumulators at a time: independent chains of additions, in local variables, are what makes this fast.
+      for (let lane = 0; lane < F32_LANES; lane += 4) {
+        let [s0, s1, s2, s3] = [0, 0, 0, 0];
+        let k = lane;
+        for (; k + 3 < K; k += F32_LANES) {
+          const i = aStart + k;
+          const j = bStart + k;
+          s0 = fround(s0 + fround(a[i]! * b[j]!));
+          s1 = fround(s1 + fround(a[i + 1]! * b[j + 1]!));
+          s2 = fround(s2 + fround(a[i + 2]! * b[j + 2]!));
+          s3 = fround(s3 + fround(a[i + 3]! * b[j + 3]!));
+        }
+        if (k < K) s0 = fround(s0 + fround(a[aStart + k]! * b[bStart + k]!));
+        if (k + 1 < K) s1 = fround(s1 + fround(a[aStart + k + 1]! * b[bStart + k + 1]!));
+        if (k + 2 < K) s2 = fround(s2 + fround(a[aStart + k + 2]! * b[bStart + k + 2]!));
+        accumulators[lane] = s0;
+        accumulators[lane + 1] = s1;
+        accumulators[lane + 2] = s2;
+        accumulators[lane + 3] = s3;
+      }
+      return tree();
+    },
+    sum(x, start, K) {
+      accumulators.fill(0);
+      for (let k = 0; k < K; k++) {
+        accumulators[k % F32_LANES] = accumulators[k % F32_LANES]! + x[start + k]!;
+      }
+      return tree();
+    },
+  };
+}

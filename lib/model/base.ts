@@ -1,0 +1,90 @@
+/**
+ * SPEC #base and #features — the base LLM, an ordinary Llama, over KV entries that may stand for several tokens each.
+ *
+ * @module
+ */
+
+import { embedding } from '../ops/embedding.ts';
+import { linear } from '../ops/linear.ts';
+import { rmsNorm } from '../ops/rms-norm.ts';
+import { ropeTable } from '../ops/rope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Trace } from '../trace.ts';
+import { decoderLayer, type KvCache } from './decoder-layer.ts';
+import type { Model } from './model.ts';
+
+/** E(t): the base's own embedding of each token, `[ids.length, d]`. */
+export function tokenEmbeddings(model: Model, ids: readonly number[]): Tensor {
+  return embedding(model.kernels, model.weights.embed_tokens, ids);
+}
+
+/**
+ * Runs all layers over new KV entries.
+ *
+ * @param entries `[T, d]` the embedding of each new entry
+ * @param positions the RoPE position of each new entry; not its index in the cache (positions/C3)
+ * @param trace receives each layer's tensors below `layers.{l}`
+ * @returns the residual stream after each layer, `[T, d]` each
+ */
+export function baseLayers(
+  model: Model,
+  entries: Tensor,
+  positions: readonly number[],
+  cache: KvCache,
+  trace: Trace,
+): readonly Tensor[] {
+  // 1. Let x be the entries, and the RoPE table that of their positions.
+  const table = ropeTable(model.kernels, model.ropeFrequencies, positions, model.ropeTableRounding);
+  let x = entries;
+  // 2. Let x be the output of each layer in turn.
+  const outputs = model.weights.layers.map((weights, layer) => {
+    x = decoderLayer(model, weights, x, { layer, table, cache }, trace.part('layers', layer));
+    return x;
+  });
+  cache.complete(positions);
+  return outputs;
+}
+
+/** The base's final RMSNorm, `[T, d]` to `[T, d]`. */
+export function finalNorm(model: Model, x: Tensor): Tensor {
+  return rmsNorm(model.kernels, x, model.weights.norm, model.config.rmsNormEps);
+}
+
+/** The LM head, `[T, d]` to logits `[T, V]`. Takes what it is given: the norm is the caller's (micro-step-decoder/C4). */
+export function languageModelHead(model: Model, hidden: Tensor): Tensor {
+  return linear(model.kernels, hidden, { weight: model.weights.lm_head });
+}
+
+/**
+ * The feature layers of a model: those of its configuration, or the last layer alone for a plain base, whose only use for a
+ * feature is its own next token.
+ */
+export function featureLayerIndices(model: Model): readonly number[] {
+  return model.config.hamburger?.featureLayerIndices ?? [model.config.numHiddenLayers - 1];
+}
+
+/**
+ * SPEC #features — what conditions the micro-step decoder, read at the last position of a pass.
+ *
+ * @param outputs what {@link baseLayers} returned
+ * @param trace receives `model.norm` `[1, d]` and `features` `[F, d]`
+ * @returns `[F, d]`
+ */
+export function features(model: Model, outputs: readonly Tensor[], trace: Trace): Tensor {
+  const { kernels, config } = model;
+  const indices = featureLayerIndices(model);
+  const result = kernels.zeros([indices.length, config.hiddenSize]);
+  // 1. Let feature i be the last row of the residual stream after layer indices[i]; un-normed.
+  indices.forEach((layer, i) => {
+    const output = outputs[layer]!;
+    const T = output.shape[0]!;
+    result.data.set(output.rows(T - 1, T).data, i * config.hiddenSize);
+  });
+  // 2. The last feature, and only it, passes the final RMSNorm (features/C2).
+  const last = indices.length - 1;
+  const normed = finalNorm(model, result.rows(last, last + 1));
+  trace.part('model').tensor('norm', normed);
+  result.data.set(normed.data, last * config.hiddenSize);
+  trace.tensor('features', result);
+  return result;
+}

@@ -1,0 +1,98 @@
+/**
+ * SPEC #base — one Llama layer, used by the base and by the micro-step decoder alike:
+ * `h = x + Attention(norm1(x))`, `y = h + SwiGLU(norm2(h))`.
+ *
+ * @module
+ */
+
+import type { Visible } from '../kernels/kernels.ts';
+import { add } from '../ops/add.ts';
+import { attention } from '../ops/attention.ts';
+import { linear } from '../ops/linear.ts';
+import { rmsNorm } from '../ops/rms-norm.ts';
+import { type RopeTable, rope } from '../ops/rope.ts';
+import { swiglu } from '../ops/swiglu.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Trace } from '../trace.ts';
+import { headSize } from './config.ts';
+import type { Model } from './model.ts';
+import type { DecoderLayer } from './weights.ts';
+
+/** Where a stack of layers keeps its keys and values; SPEC #kv-cache. Owned by whoever runs the model. */
+export interface KvCache {
+  /** Number of KV entries that are complete in every layer. */
+  readonly length: number;
+  /**
+   * Appends the keys and values of new entries, `[T, Hkv, size]` each, to one layer.
+   *
+   * @returns all keys and values of that layer, `[S, Hkv, size]` each, the new ones last
+   */
+  append(layer: number, keys: Tensor, values: Tensor): { readonly keys: Tensor; readonly values: Tensor };
+  /** Ends a pass: the entries appended to every layer are complete, and stand at these RoPE positions. */
+  complete(positions: readonly number[]): void;
+}
+
+/** One layer's place in a stack, and what all layers of a pass share. */
+export interface LayerPass {
+  readonly layer: number;
+  readonly table: RopeTable;
+  readonly cache: KvCache;
+}
+
+/**
+ * @param x `[T, d]` the residual stream; row t becomes the cache's entry `length + t`
+ * @returns `[T, d]`
+ */
+export function decoderLayer(
+  model: Model,
+  weights: DecoderLayer<Tensor>,
+  x: Tensor,
+  { layer, table, cache }: LayerPass,
+  trace: Trace,
+): Tensor {
+  const { kernels, config } = model;
+  const { rmsNormEps: eps, numAttentionHeads: H, numKeyValueHeads: Hkv } = config;
+  const { self_attn } = weights;
+  const T = x.shape[0]!;
+  const size = headSize(config);
+  const attentionTrace = trace.part('self_attn');
+
+  // 1. Let n1 be RMSNorm(x) and project it to queries, keys and values.
+  const n1 = rmsNorm(kernels, x, weights.input_layernorm, eps);
+  trace.tensor('input_layernorm', n1);
+  const q = linear(kernels, n1, self_attn.q_proj);
+  const k = linear(kernels, n1, self_attn.k_proj);
+  const v = linear(kernels, n1, self_attn.v_proj);
+  attentionTrace.tensor('q_proj', q);
+  attentionTrace.tensor('k_proj', k);
+  attentionTrace.tensor('v_proj', v);
+
+  // 2. Turn queries and keys by their position; values stay (base/C3).
+  const qRope = rope(kernels, q.reshape([T, H, size]), table);
+  const kRope = rope(kernels, k.reshape([T, Hkv, size]), table);
+  attentionTrace.tensor('q_rope', qRope);
+  attentionTrace.tensor('k_rope', kRope);
+
+  // 3. Append keys and values to the cache; row t sees all earlier entries and those of rows 0 to t (attention/C3).
+  const earlier = cache.length;
+  const { keys, values } = cache.append(layer, kRope, v.reshape([T, Hkv, size]));
+  const visible: Visible = Array.from({ length: T }, (_, t) => earlier + t + 1);
+
+  // 4. Let h be x plus the projected context.
+  const context = attention(kernels, { queries: qRope, keys, values, visible }, attentionTrace).reshape([
+    T,
+    H * size,
+  ]);
+  attentionTrace.tensor('context', context);
+  const attended = linear(kernels, context, self_attn.o_proj);
+  attentionTrace.tensor('o_proj', attended);
+  const h = add(kernels, x, attended);
+  trace.tensor('attention_residual', h);
+
+  // 5. Let y be h plus SwiGLU(RMSNorm(h)).
+  const n2 = rmsNorm(kernels, h, weights.post_attention_layernorm, eps);
+  trace.tensor('post_attention_layernorm', n2);
+  const y = add(kernels, h, swiglu(kernels, n2, weights.mlp, trace.part('mlp')));
+  trace.tensor('output', y);
+  return y;
+}

@@ -1,0 +1,41 @@
+/**
+ * SPEC #stop-head — the probability that the macro-step ends after this token,
+ * `p = sigmoid( W_4 silu( W_2 silu( W_0 h + b_0 ) + b_2 ) + b_4 )`.
+ *
+ * @module
+ */
+
+import { linear } from '../ops/linear.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Trace } from '../trace.ts';
+import type { HamburgerModel } from './model.ts';
+
+/**
+ * @param hidden `[1, d]` the hidden state that the token's logits were read from
+ * @param trace receives `stop_head.0` to `stop_head.4` and `stop_probability`
+ * @returns the stop probability, a number of the mode
+ */
+export function stopProbability(model: HamburgerModel, hidden: Tensor, trace: Trace): number {
+  const { kernels, weights } = model;
+  const { stop_head } = weights.micro_step_decoder;
+  const module = (index: number, output: Tensor): Tensor => {
+    trace.part('stop_head').tensor(`${index}`, output);
+    return output;
+  };
+  const silu = (x: Tensor): Tensor => {
+    const y = kernels.zeros(x.shape);
+    kernels.silu(x, y);
+    return y;
+  };
+  // 1. Let the logit be the output of modules 0 to 4, linear and SiLU in turn.
+  let x = module(0, linear(kernels, hidden, stop_head[0]));
+  x = module(1, silu(x));
+  x = module(2, linear(kernels, x, stop_head[2]));
+  x = module(3, silu(x));
+  x = module(4, linear(kernels, x, stop_head[4]));
+  // 2. Let p be sigmoid(logit).
+  const p = kernels.zeros([1, 1]);
+  kernels.sigmoid(x, p);
+  trace.tensor('stop_probability', p);
+  return p.data[0]!;
+}

@@ -1,0 +1,33 @@
+/**
+ * SPEC #base — rows of the embedding table, `y[t] = table[ids[t]]`. A copy: exact in every mode.
+ *
+ * @module
+ */
+
+import { CallerError } from '../errors.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { bindShapes } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/**
+ * @param table `[V, d]`
+ * @param ids token ids, each `0 <= id < V`
+ * @returns `[ids.length, d]`
+ * @throws CallerError base/C1 (an id outside the vocabulary)
+ */
+export function embedding(kernels: Kernels, table: Tensor, ids: readonly number[]): Tensor {
+  const { V, d } = bindShapes('base/C1', { table: [table, 'V', 'd'] });
+  const y = kernels.zeros([ids.length, d]);
+  ids.forEach((id, t) => {
+    if (!(Number.isInteger(id) && 0 <= id && id < V)) {
+      throw new CallerError({
+        rule: 'base/C1',
+        subject: `token id at index ${t}`,
+        expected: `an integer from 0 to ${V - 1}`,
+        found: `${id}`,
+      });
+    }
+    y.data.set(table.rows(id, id + 1).data, t * d);
+  });
+  return y;
+}

@@ -1,0 +1,124 @@
+/**
+ * SPEC #rope — rotary position embedding in the rotate-half layout, with Llama 3 frequency scaling.
+ *
+ * With `i < size / 2` and `angle = position * frequency[i]`, component i and component `i + size / 2` of each head turn by
+ * `angle`. Frequencies and angles are binary64 in every mode; only the table of cosines and sines is rounded.
+ *
+ * @module
+ */
+
+import { CallerError } from '../errors.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { roundToBf16 } from '../math/float.ts';
+import { pow } from '../math/pow.ts';
+import { cos, sin } from '../math/trigonometric.ts';
+import { bindShapes } from '../tensor/shape.ts';
+import { type Tensor, tensorOf } from '../tensor/tensor.ts';
+
+/** Llama 3 scaling of the frequencies; the names are those of `rope_scaling` in `config.json`. */
+export interface RopeScaling {
+  readonly factor: number;
+  readonly lowFreqFactor: number;
+  readonly highFreqFactor: number;
+  readonly originalMaxPositionEmbeddings: number;
+}
+
+/** Cosines and sines for a list of positions: `[T, size / 2]` each. */
+export interface RopeTable {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+/** How the table is rounded: to the mode, or to bfloat16 as one published implementation does (#profiles). */
+export type RopeTableRounding = 'mode' | 'bf16';
+
+/** 2π, the nearest binary64. */
+const TWO_PI = 6.283185307179586;
+
+/**
+ * `frequency[i] = theta^(-2i / size)`, then scaled. Binary64 in every mode.
+ *
+ * @param size head size, even
+ * @throws CallerError rope/C1 (size is not a positive even integer)
+ */
+export function ropeFrequencies(size: number, theta: number, scaling: RopeScaling | null): Float64Array {
+  if (!(Number.isInteger(size) && size > 0 && size % 2 === 0)) {
+    throw new CallerError({
+      rule: 'rope/C1',
+      subject: 'head size',
+      expected: 'a positive even integer',
+      found: `${size}`,
+    });
+  }
+  // 1. Let frequency[i] be theta^(-2i / size).
+  const frequencies = Float64Array.from({ length: size / 2 }, (_, i) => pow(theta, (-2 * i) / size));
+  // 2. With scaling, adapt each frequency to the longer context.
+  return scaling === null ? frequencies : frequencies.map((frequency) => scaledFrequency(frequency, scaling));
+}
+
+/** Llama 3: short waves stay, long waves are stretched by `factor`, the band between is blended (rope/C3). */
+function scaledFrequency(frequency: number, scaling: RopeScaling): number {
+  const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings } = scaling;
+  const wavelength = TWO_PI / frequency;
+  if (wavelength < originalMaxPositionEmbeddings / highFreqFactor) return frequency;
+  if (wavelength > originalMaxPositionEmbeddings / lowFreqFactor) return frequency / factor;
+  const s = (originalMaxPositionEmbeddings / wavelength - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
+  return ((1 - s) * frequency) / factor + s * frequency;
+}
+
+/**
+ * `cos[t,i] = cos(positions[t] * frequency[i])`, likewise sin: in binary64, then rounded once to the mode; with `bf16`,
+ * to binary32 and then to bfloat16.
+ */
+export function ropeTable(
+  kernels: Kernels,
+  frequencies: Float64Array,
+  positions: readonly number[],
+  rounding: RopeTableRounding,
+): RopeTable {
+  const round = rounding === 'bf16' ? roundToBf16 : (value: number) => value;
+  const shape = [positions.length, frequencies.length];
+  const angles = positions.flatMap((position) =>
+    Array.from(frequencies, (frequency) => position * frequency),
+  );
+  return {
+    cos: tensorOf(
+      kernels.numerics,
+      shape,
+      angles.map((angle) => round(cos(angle))),
+    ),
+    sin: tensorOf(
+      kernels.numerics,
+      shape,
+      angles.map((angle) => round(sin(angle))),
+    ),
+  };
+}
+
+/**
+ * Turns every head of row t by the angles of row t of the table.
+ *
+ * @param x `[T, heads, size]`
+ * @returns `[T, heads, size]`
+ * @throws CallerError rope/C2 (shapes)
+ */
+export function rope(kernels: Kernels, x: Tensor, table: RopeTable): Tensor {
+  const { T, heads, size, half } = bindShapes('rope/C2', {
+    x: [x, 'T', 'heads', 'size'],
+    cos: [table.cos, 'T', 'half'],
+    sin: [table.sin, 'T', 'half'],
+  });
+  if (size !== 2 * half) {
+    throw new CallerError({
+      rule: 'rope/C2',
+      subject: 'shape of cos',
+      expected: `[T, ${size / 2}]`,
+      found: `[T, ${half}]`,
+    });
+  }
+  // 3. Let the pair (a, b) be components i and i + size/2: halves, not neighbours.
+  // 4. It becomes (a cos - b sin, b cos + a sin).
+  const y = kernels.zeros([T, heads, size]);
+  kernels.rotateHalves(x, table.cos, table.sin, y);
+  return y;
+}

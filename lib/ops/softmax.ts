@@ -1,0 +1,40 @@
+/**
+ * SPEC #softmax — over the visible entries of each row, `y[t,j] = exp(x[t,j] - max_j) / Σ_j exp(x[t,j] - max_j)`
+ *
+ * @module
+ */
+
+import { CallerError } from '../errors.ts';
+import type { Kernels, Visible } from '../kernels/kernels.ts';
+import { bindShapes } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/**
+ * @param x `[T, S]`
+ * @param visible `T` counts: row t is taken over its first `visible[t]` entries, 1 to S
+ * @returns `[T, S]`; entries that are not visible are 0
+ * @throws CallerError softmax/C1 (shape), softmax/C2 (a count outside 1 to S)
+ */
+export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
+  const { T, S } = bindShapes('softmax/C1', { x: [x, 'T', 'S'] });
+  if (visible.length !== T || !visible.every((n) => Number.isInteger(n) && 1 <= n && n <= S)) {
+    throw new CallerError({
+      rule: 'softmax/C2',
+      subject: 'visible entries',
+      expected: `${T} counts from 1 to ${S}`,
+      found: `[${visible.join(', ')}]`,
+    });
+  }
+  // 1. Let m[t] be the largest visible entry.
+  const m = kernels.zeros([T]);
+  kernels.rowMaxima(x, visible, m);
+  // 2. Let y[t,j] be exp(x[t,j] - m[t]); 0 where j is not visible.
+  const y = kernels.zeros([T, S]);
+  kernels.expDifferences(x, m, visible, y);
+  // 3. Let z[t] be the sum of the visible y[t,j].
+  const z = kernels.zeros([T]);
+  kernels.rowSums(y, visible, z);
+  // 4. Divide y[t,j] by z[t].
+  kernels.divideColumn(y, z, y);
+  return y;
+}

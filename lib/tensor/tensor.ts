@@ -1,0 +1,207 @@
+/**
+ * Checked tensors on `ndarray`. The only door to `ndarray` and `ndarray-ops`, because both answer a wrong index or a wrong
+ * shape with a wrong number instead of an error: everything that reaches them from here is checked first.
+ *
+ * A {@link Tensor} is dense and row-major, and owns exactly the elements of its shape; operations return fresh ones.
+ * A {@link Matrix} is a strided two-dimensional view, the form in which kernels take their operands.
+ *
+ * SPEC #notation, #numerics.
+ *
+ * @module
+ */
+
+import ndarray from 'ndarray';
+import operations from 'ndarray-ops';
+import { assertInvariant, CallerError, show } from '../errors.ts';
+
+/** The numeric modes of SPEC #numerics: every stored tensor is binary64 (`f64`) or binary32 (`f32`). */
+export type Numerics = 'f64' | 'f32';
+
+/** The elements of a tensor in one of the two modes. */
+export type Elements = Float64Array | Float32Array;
+
+/** `[rows, columns]` view into the elements of a tensor; columns are adjacent, rows are `rowStride` elements apart. */
+export interface Matrix {
+  readonly data: Elements;
+  readonly offset: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly rowStride: number;
+}
+
+/** Number of elements of a shape: the product of its dimensions, 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+/** Renders a shape for messages: `[2, 3]`. */
+export function showShape(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** A dense row-major array of numbers with a shape. */
+export class Tensor {
+  readonly shape: readonly number[];
+  readonly data: Elements;
+
+  /**
+   * Wraps `data`, without copying it, in `shape`.
+   *
+   * @throws CallerError if a dimension is not a non-negative integer or `data` has not exactly the elements of `shape`
+   */
+  constructor(data: Elements, shape: readonly number[]) {
+    if (!shape.every((dimension) => Number.isSafeInteger(dimension) && dimension >= 0)) {
+      throw new CallerError({
+        subject: 'tensor shape',
+        expected: 'non-negative integers',
+        found: showShape(shape),
+      });
+    }
+    if (data.length !== sizeOf(shape)) {
+      throw new CallerError({
+        subject: `tensor of shape ${showShape(shape)}`,
+        expected: `${sizeOf(shape)} elements`,
+        found: `${data.length}`,
+      });
+    }
+    this.data = data;
+    this.shape = [...shape];
+  }
+
+  /** The mode that the elements are stored in. */
+  get numerics(): Numerics {
+    return this.data instanceof Float64Array ? 'f64' : 'f32';
+  }
+
+  /** The element at `index`, one number per axis. @throws CallerError if the index is outside the shape */
+  get(...index: number[]): number {
+    this.#checkIndex(index);
+    return this.#array().get(...index);
+  }
+
+  /** Sets the element at `index`; stored rounded to the tensor's mode. @throws CallerError as {@link get} */
+  set(index: readonly number[], value: number): void {
+    this.#checkIndex(index);
+    this.#array().set(...index, value);
+  }
+
+  /** The same elements in another shape of the same size; shares the data. */
+  reshape(shape: readonly number[]): Tensor {
+    return new Tensor(this.data, shape);
+  }
+
+  /** Entries `from <= i < to` of the first axis; shares the data. @throws CallerError if the range is outside */
+  rows(from: number, to: number): Tensor {
+    const [count, ...rest] = this.shape;
+    if (
+      count === undefined ||
+      !(Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from <= to && to <= count)
+    ) {
+      throw new CallerError({
+        subject: `rows of a tensor of shape ${showShape(this.shape)}`,
+        expected: `0 <= from <= to <= ${count ?? 'number of rows'}`,
+        found: `from ${from} to ${to}`,
+      });
+    }
+    const width = sizeOf(rest);
+    return new Tensor(this.data.subarray(from * width, to * width), [to - from, ...rest]);
+  }
+
+  /** A fresh tensor with the axes in the given order. */
+  transpose(...axes: number[]): Tensor {
+    const valid =
+      axes.length === this.shape.length && [...axes].sort((a, b) => a - b).every((axis, i) => axis === i);
+    if (!valid) {
+      throw new CallerError({
+        subject: `transpose of a tensor of shape ${showShape(this.shape)}`,
+        expected: `each axis 0 to ${this.shape.length - 1} once`,
+        found: showShape(axes),
+      });
+    }
+    const out = new Tensor(
+      this.data.slice(),
+      axes.map((axis) => this.shape[axis]!),
+    );
+    operations.assign(out.#array(), this.#array().transpose(...axes));
+    return out;
+  }
+
+  /** A fresh copy. */
+  clone(): Tensor {
+    return new Tensor(this.data.slice(), this.shape);
+  }
+
+  /** View of a `[rows, columns]` tensor as a matrix. */
+  matrix(): Matrix {
+    assertInvariant(
+      this.shape.length === 2,
+      'matrix view',
+      'a tensor of rank 2',
+      `shape ${showShape(this.shape)}`,
+    );
+    const [rows, columns] = this.shape as [number, number];
+    return { data: this.data, offset: 0, rows, columns, rowStride: columns };
+  }
+
+  /** View of head `head` of a `[rows, heads, size]` tensor as a `[rows, size]` matrix. */
+  head(head: number): Matrix {
+    assertInvariant(
+      this.shape.length === 3 && 0 <= head && head < this.shape[1]!,
+      `head ${head}`,
+      'a tensor [rows, heads, size] with that head',
+      `shape ${showShape(this.shape)}`,
+    );
+    const { data, offset, shape, stride } = this.#array().pick(null, head, null);
+    return { data, offset, rows: shape[0]!, columns: shape[1]!, rowStride: stride[0]! };
+  }
+
+  #array(): ndarray.NdArray<Elements> {
+    return ndarray(this.data, [...this.shape]);
+  }
+
+  #checkIndex(index: readonly number[]): void {
+    const inside =
+      index.length === this.shape.length &&
+      index.every((i, axis) => Number.isInteger(i) && 0 <= i && i < this.shape[axis]!);
+    if (!inside) {
+      throw new CallerError({
+        subject: `index of a tensor of shape ${showShape(this.shape)}`,
+        expected: 'one integer inside each axis',
+        found: show(index),
+      });
+    }
+  }
+}
+
+/** A fresh tensor of zeros. */
+export function zeros(numerics: Numerics, shape: readonly number[]): Tensor {
+  const size = sizeOf(shape);
+  return new Tensor(numerics === 'f64' ? new Float64Array(size) : new Float32Array(size), shape);
+}
+
+/** A fresh tensor of the given values, rounded to the mode. @throws CallerError if their number does not fit the shape */
+export function tensorOf(numerics: Numerics, shape: readonly number[], values: ArrayLike<number>): Tensor {
+  return new Tensor(numerics === 'f64' ? Float64Array.from(values) : Float32Array.from(values), shape);
+}
+
+/** `out = a + b`, elementwise, each sum rounded once to the mode of `out`. Shapes are equal. */
+export function addInto(out: Tensor, a: Tensor, b: Tensor): void {
+  checkSameShape('add', out, a, b);
+  operations.add(flat(out), flat(a), flat(b));
+}
+
+/** `out = a * b`, elementwise, each product rounded once to the mode of `out`. Shapes are equal. */
+export function multiplyInto(out: Tensor, a: Tensor, b: Tensor): void {
+  checkSameShape('multiply', out, a, b);
+  operations.mul(flat(out), flat(a), flat(b));
+}
+
+/** One-dimensional, so that `ndarray-ops` compiles one loop for all shapes. */
+function flat(t: Tensor): ndarray.NdArray<Elements> {
+  return ndarray(t.data, [t.data.length]);
+}
+
+function checkSameShape(operation: string, ...tensors: Tensor[]): void {
+  const shapes = tensors.map((t) => showShape(t.shape));
+  assertInvariant(new Set(shapes).size === 1, operation, 'operands of one shape', shapes.join(', '));
+}

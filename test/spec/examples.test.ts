@@ -1,0 +1,287 @@
+/** Executes the worked example of every section of SPEC.md, in both modes. */
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { bytesSource } from '../../lib/checkpoint/byte-source.ts';
+import { openSafetensors } from '../../lib/checkpoint/safetensors.ts';
+import { generate, teacherForced } from '../../lib/decode/generate.ts';
+import { createKvCache } from '../../lib/decode/kv-cache.ts';
+import { promptPositions, segmentPosition } from '../../lib/decode/positions.ts';
+import { trainProfile } from '../../lib/decode/profiles.ts';
+import { endsByConfidence } from '../../lib/decode/termination.ts';
+import { greedyChoice, samplingChoice } from '../../lib/decode/token-choice.ts';
+import type { Kernels } from '../../lib/kernels/kernels.ts';
+import { referenceKernels } from '../../lib/kernels/reference.ts';
+import { exp } from '../../lib/math/exp.ts';
+import { log } from '../../lib/math/log.ts';
+import { pow } from '../../lib/math/pow.ts';
+import { replayedUniforms } from '../../lib/math/random.ts';
+import { sigmoid, silu } from '../../lib/math/sigmoid.ts';
+import { cos, sin } from '../../lib/math/trigonometric.ts';
+import { features } from '../../lib/model/base.ts';
+import { compositionalEmbedder } from '../../lib/model/compositional-embedder.ts';
+import { configFault, type HamburgerConfig, type ModelConfig } from '../../lib/model/config.ts';
+import { stopProbability } from '../../lib/model/stop-head.ts';
+import { parameters } from '../../lib/model/weights.ts';
+import { add } from '../../lib/ops/add.ts';
+import { attention } from '../../lib/ops/attention.ts';
+import { linear } from '../../lib/ops/linear.ts';
+import { rmsNorm } from '../../lib/ops/rms-norm.ts';
+import { rope, ropeFrequencies, ropeTable } from '../../lib/ops/rope.ts';
+import { softmax } from '../../lib/ops/softmax.ts';
+import { swiglu } from '../../lib/ops/swiglu.ts';
+import { type Numerics, sizeOf } from '../../lib/tensor/tensor.ts';
+import { discardTrace, recordTrace } from '../../lib/trace.ts';
+import { fromNested, hamburgerOf, nested, smallConfig, sparseWeights } from '../helpers/models.ts';
+
+const spec = readFileSync(new URL('../../SPEC.md', import.meta.url), 'utf8');
+
+/** Slug → the example's JSON. */
+const examples = new Map(
+  [...spec.matchAll(/```json example ([a-z-]+)\n(.*?)```/gs)].map(([, slug, json]) => [
+    slug!,
+    JSON.parse(json!),
+  ]),
+);
+
+// biome-ignore lint/suspicious/noExplicitAny: an example's shape is its own; a wrong one fails the test that reads it.
+type Example = any;
+
+/** A model of width 2 whose layers pass the residual stream on: all weights zero but those given. */
+function twoWide(
+  numerics: Numerics,
+  example: Example,
+  hamburger: HamburgerConfig | null,
+  extra: Record<string, number[]> = {},
+) {
+  const config: ModelConfig = {
+    ...smallConfig,
+    vocabSize: example.embed_tokens?.length ?? 3,
+    hiddenSize: 2,
+    intermediateSize: 1,
+    numHiddenLayers: example.layer_outputs?.length ?? 1,
+    numAttentionHeads: 1,
+    numKeyValueHeads: 1,
+    rmsNormEps: example.eps ?? 1e-5,
+    tieWordEmbeddings: example.lm_head === undefined,
+    hamburger,
+  };
+  const base = hamburger === null ? '' : 'model.';
+  const weights = sparseWeights({
+    [`${base}model.embed_tokens.weight`]: (example.embed_tokens ?? []).flat(),
+    [`${base}lm_head.weight`]: (example.lm_head ?? []).flat(),
+    [`${base}model.norm.weight`]: example.norm ?? [1, 1],
+    ...extra,
+  });
+  return hamburgerOf(config, numerics, weights);
+}
+
+const twoSteps: HamburgerConfig = {
+  maxSteps: 2,
+  numMergerHeads: 1,
+  featureLayerIndices: [0],
+  numMicroLayers: 1,
+};
+
+/** Runs the example of a section and compares. */
+const runners: Record<
+  string,
+  (example: Example, kernels: Kernels, t: (values: unknown) => ReturnType<typeof fromNested>) => void
+> = {
+  notation: (e, kernels, t) => near(nested(add(kernels, t(e.add.x), t(e.add.y))), e.result),
+  numerics: (e, kernels, t) => {
+    const out = kernels.zeros([1, 1]);
+    kernels.matmulNT(t([e.dot.a]).matrix(), t([e.dot.b]).matrix(), out.matrix());
+    expect(out.data[0]! - 1).toBe(e[`${kernels.numerics}_minus_1`]);
+    const leftToRight = e.dot.b.reduce((sum: number, term: number) => Math.fround(sum + term), 0);
+    expect(leftToRight - 1).toBe(e.left_to_right_in_f32_minus_1);
+  },
+  'elementary-functions': (e) => {
+    const functions = { exp, log, sin, cos, pow, sigmoid, silu };
+    for (const [name, f] of Object.entries(functions)) {
+      for (const row of e[name]) near((f as (...x: number[]) => number)(...row.slice(0, -1)), row.at(-1));
+    }
+  },
+  configuration: (e) => {
+    const config = {
+      ...smallConfig,
+      numAttentionHeads: e.config.num_attention_heads,
+      hiddenSize: e.config.hidden_size,
+    };
+    expect(configFault(config)?.rule).toBe(e.fault);
+  },
+  linear: (e, kernels, t) =>
+    near(nested(linear(kernels, t(e.x), { weight: t(e.weight), bias: t(e.bias) })), e.y),
+  'rms-norm': (e, kernels, t) => near(nested(rmsNorm(kernels, t(e.x), t(e.weight), e.eps)), e.y),
+  softmax: (e, kernels, t) => near(nested(softmax(kernels, t(e.x), e.visible)), e.y),
+  rope: (e, kernels, t) => {
+    const frequencies = ropeFrequencies(e.size, e.theta, null);
+    near([...frequencies], e.frequencies);
+    const scaling = {
+      factor: e.scaling.factor,
+      lowFreqFactor: e.scaling.low_freq_factor,
+      highFreqFactor: e.scaling.high_freq_factor,
+      originalMaxPositionEmbeddings: e.scaling.original_max_position_embeddings,
+    };
+    near([...ropeFrequencies(e.size, e.theta, scaling)], e.scaled_frequencies);
+    near(nested(rope(kernels, t([[e.x]]), ropeTable(kernels, frequencies, [e.position], 'mode'))), [[e.y]]);
+  },
+  attention: (e, kernels, t) => {
+    const inputs = { queries: t(e.queries), keys: t(e.keys), values: t(e.values), visible: e.visible };
+    near(nested(attention(kernels, inputs, discardTrace)), e.context);
+  },
+  'kv-cache': (e, kernels) => {
+    const cache = createKvCache(kernels, smallConfig, 1, 20);
+    const rows = (n: number) => kernels.zeros([n, smallConfig.numKeyValueHeads, 4]);
+    const pass = (n: number) => {
+      cache.append(0, rows(n), rows(n));
+      cache.complete(Array.from({ length: n }, (_, i) => i));
+    };
+    pass(e.prompt_tokens);
+    for (const _ of e.segments_fed_back) pass(1);
+    expect(cache.length).toBe(e.entries);
+    expect(e.prompt_tokens + e.segments_fed_back.reduce((a: number, b: number) => a + b)).toBe(
+      e.plain_decoder_entries,
+    );
+  },
+  swiglu: (e, kernels, t) => {
+    const weights = {
+      gate_proj: { weight: t(e.gate_proj) },
+      up_proj: { weight: t(e.up_proj) },
+      down_proj: { weight: t(e.down_proj) },
+    };
+    near(nested(swiglu(kernels, t(e.x), weights, discardTrace)), e.y);
+  },
+  base: (e, { numerics }) => {
+    const [[token]] = teacherForced(twoWide(numerics, e, null), {
+      prompt: e.prompt,
+      segments: [[0]],
+    }) as Example;
+    near([...token.logits.data], e.logits);
+  },
+  'compositional-embedder': (e, { numerics }) => {
+    const model = twoWide(numerics, e, twoSteps, {
+      'comp_embedder.merger.pos': e.pos.flat(),
+      'comp_embedder.merger.v_proj.weight': e.v_proj.flat(),
+      'comp_embedder.out_proj.weight': e.out_proj.flat(),
+      'comp_embedder.out_proj.bias': e.out_bias,
+    });
+    near([...compositionalEmbedder(model, e.segment, discardTrace).data], e.output);
+  },
+  positions: (e) => {
+    let tokens = e.prompt_tokens;
+    const later = e.segments.map((s: number) => {
+      tokens += s;
+      return segmentPosition(tokens, trainProfile);
+    });
+    expect([...promptPositions(e.prompt_tokens), ...later]).toEqual(e.positions);
+  },
+  features: (e, { numerics }, t) => {
+    const model = twoWide(numerics, e, { ...twoSteps, featureLayerIndices: e.feature_layer_indices });
+    near(nested(features(model, e.layer_outputs.map(t), discardTrace)), e.features);
+  },
+  'micro-step-decoder': (e, { numerics }) => {
+    const run = teacherForced(twoWide(numerics, e, twoSteps), { prompt: e.prompt, segments: [e.segment] });
+    near(
+      run[0]!.map(({ logits }) => [...logits.data]),
+      e.logits,
+    );
+  },
+  'stop-head': (e, { numerics }, t) => {
+    const model = twoWide(numerics, {}, twoSteps, { 'micro_step_decoder.stop_head.4.bias': [e.bias_4] });
+    near(stopProbability(model, t(e.hidden), discardTrace), e.p);
+  },
+  termination: (e) => {
+    for (const { p, tau, arithmetic, ends } of e.cases) {
+      const round = arithmetic === 'f32' ? Math.fround : (x: number) => x;
+      expect(endsByConfidence(p, tau, round), JSON.stringify({ p, tau, arithmetic })).toBe(ends);
+    }
+  },
+  'token-choice': (e) => {
+    expect(greedyChoice(Float64Array.from(e.greedy.logits))).toBe(e.greedy.id);
+    for (const { u, id } of e.sampled.draws) {
+      const choice = samplingChoice({ temperature: e.sampled.temperature, uniforms: replayedUniforms([u]) });
+      expect(choice(Float64Array.from(e.sampled.logits))).toBe(id);
+    }
+  },
+  generation: (e, { numerics }) => {
+    const model = twoWide(
+      numerics,
+      e,
+      { ...twoSteps, maxSteps: e.max_steps },
+      {
+        'micro_step_decoder.stop_head.4.bias': [Math.log(e.p / (1 - e.p))],
+      },
+    );
+    for (const { confidence, max_tokens, segments, positions } of e.runs) {
+      const run = generate(model, { prompt: e.prompt, maxTokens: max_tokens, confidence });
+      const emitted: number[][] = [];
+      let next = run.next();
+      for (; !next.done; next = run.next()) {
+        emitted[next.value.macroStep] ??= [];
+        emitted[next.value.macroStep]!.push(next.value.id);
+      }
+      expect(emitted).toEqual(segments);
+      expect(next.value.entryPositions).toEqual(positions);
+    }
+  },
+  checkpoint: (e) => {
+    const { vocab_size, hidden_size, intermediate_size, num_hidden_layers, heads, tied } = e.config;
+    const config: ModelConfig = {
+      ...smallConfig,
+      vocabSize: vocab_size,
+      hiddenSize: hidden_size,
+      intermediateSize: intermediate_size,
+      numHiddenLayers: num_hidden_layers,
+      numAttentionHeads: heads,
+      numKeyValueHeads: heads,
+      tieWordEmbeddings: tied,
+      hamburger: null,
+    };
+    expect(parameters(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0)).toBe(e.parameters);
+  },
+  safetensors: (e) => {
+    const file = openSafetensors(bytesSource('example', Buffer.from(e.hex.replaceAll(' ', ''), 'hex')));
+    expect(file.tensors.get(e.tensor)?.shape).toEqual(e.shape);
+    const values = new Float32Array(e.values.length);
+    file.readFloats(e.tensor, values);
+    expect([...values]).toEqual(e.values);
+  },
+  trace: (e, { numerics }) => {
+    const { trace, tensors } = recordTrace();
+    const prompt = Array.from({ length: e.prompt_tokens }, () => 0);
+    const segments = e.segments.map((s: number) => Array.from({ length: s }, () => 0));
+    teacherForced(twoWide(numerics, {}, twoSteps), { prompt, segments, trace });
+    for (const [name, shape] of Object.entries(e.some_names_and_shapes))
+      expect(tensors.get(name)?.shape, name).toEqual(shape);
+  },
+};
+
+/** Equal structure, numbers equal to four decimal places. */
+function near(actual: unknown, expected: unknown): void {
+  const round = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(round)
+      : Math.abs(Number(value)) < 5e-5
+        ? 0
+        : Number(Number(value).toFixed(4));
+  expect(round(actual)).toEqual(round(expected));
+}
+
+describe('worked examples of SPEC.md', () => {
+  const sections = [...spec.matchAll(/^## .*\(([a-z-]+)\)$/gm)].map(([, slug]) => slug!);
+
+  it('every section but the profiles has an example, and every example a runner', () => {
+    expect([...examples.keys()]).toEqual(sections.filter((slug) => slug !== 'profiles'));
+    expect(Object.keys(runners)).toEqual([...examples.keys()]);
+  });
+
+  for (const [slug, example] of examples) {
+    for (const numerics of ['f64', 'f32'] as const) {
+      it(`${slug}, ${numerics}`, () => {
+        expect.hasAssertions();
+        runners[slug]!(example, referenceKernels(numerics), (values) => fromNested(numerics, values));
+      });
+    }
+  }
+});
