@@ -1,6 +1,7 @@
 /**
  * SPEC #generation — the loop that owns the state of a run: cache, positions, pending segment; free ({@link generate}) or with the tokens
- * and segments given ({@link teacherForced}).
+ * and segments given ({@link teacherForced}). With segments of one token it is the base, to the bit (generation/C9): nothing but the
+ * number of tokens in a segment tells the two apart.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
  * SPEC #kv-cache — the keys and values of a stack of layers, laid out once for the most entries that a run can need.
+ * Entries are dense and never change (kv-cache/C2).
  *
  * @module
  */
@@ -12,7 +13,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 
 /** A cache that can say where its entries stand. */
 export interface EntryCache extends KvCache {
-  /** The RoPE position of each entry. Entry index and position differ once a segment has more than one token. */
+  /** The RoPE position of each entry. Index and position differ once a segment has more than one token (kv-cache/C3). */
   readonly positions: readonly number[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * SPEC #profiles — where the published implementations differ, as data. The loop reads these fields; it never asks for a
- * profile's name.
+ * SPEC #profiles — where the published implementations differ, as data (profiles/P1). The loop reads these
+ * fields; it never asks for a profile's name.
  *
  * @module
  */

@@ -1,7 +1,8 @@
 /**
  * SPEC #token-choice — from logits to a token: greedy, or sampled with temperature, top-k and top-p.
  *
- * All arithmetic is binary64 on the stored logits, in every mode.
+ * All arithmetic is binary64 on the stored logits, in every mode (numerics/N8). The stop head is not consulted and not
+ * affected (token-choice/C5).
  *
  * @module
  */
@@ -26,7 +27,7 @@ export interface SamplingOptions {
   readonly topK?: number;
   /** Keep the shortest run of most probable tokens whose probability reaches this; all when absent. */
   readonly topP?: number;
-  /** One uniform is drawn for every token. */
+  /** One uniform is drawn for every token (token-choice/C4). */
   readonly uniforms: UniformSource;
 }
 

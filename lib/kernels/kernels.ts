@@ -71,7 +71,7 @@ export interface Kernels {
   /** `out[r,c] = x[r,c] / column[r]`. `out` may be `x`. */
   divideColumn(x: Tensor, column: Tensor, out: Tensor): void;
 
-  /** `out = silu(x)`, elementwise, in binary64 and rounded once. `out` may be `x`. */
+  /** `out = silu(x)`, elementwise, in binary64 and rounded once (`numerics/N7`). `out` may be `x`. */
   silu(x: Tensor, out: Tensor): void;
 
   /** `out = sigmoid(x)`, elementwise, in binary64 and rounded once. `out` may be `x`. */

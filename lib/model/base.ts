@@ -74,7 +74,7 @@ export function features(model: Model, outputs: readonly Tensor[], trace: Trace)
   const { kernels, config } = model;
   const indices = featureLayerIndices(model);
   const result = kernels.zeros([indices.length, config.hiddenSize]);
-  // 1. Let feature i be the last row of the residual stream after layer indices[i]; un-normed.
+  // 1. Let feature i be the last row of the residual stream after layer indices[i] (features/C1); un-normed.
   indices.forEach((layer, i) => {
     const output = outputs[layer]!;
     const T = output.shape[0]!;

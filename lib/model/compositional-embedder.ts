@@ -56,7 +56,7 @@ export function compositionalEmbedder(
   const q = linear(kernels, m, merger.q_proj);
   mergerTrace.tensor('q_proj', q);
 
-  // 3. Let c_j be [e_j ; P_j], k_j be W_k c_j + b_k and v_j be W_v c_j + b_v.
+  // 3. Let c_j be [e_j ; P_j], row j of P for token j (compositional-embedder/C6), k_j be W_k c_j + b_k and v_j be W_v c_j + b_v.
   const c = concatColumns(kernels, e, merger.pos.rows(0, s));
   mergerTrace.tensor('positioned', c);
   const k = linear(kernels, c, merger.k_proj);

@@ -54,10 +54,10 @@ export function headSize(config: ModelConfig): number {
 }
 
 /** Largest size of a dimension: far above any Llama, and small enough that a product of three is an exact integer. */
-const LARGEST_DIMENSION = 2 ** 17;
+const LARGEST_DIMENSION = 1 << 17;
 
 /** Largest vocabulary; the largest published ones are near 2^18. */
-const LARGEST_VOCABULARY = 2 ** 22;
+const LARGEST_VOCABULARY = 1 << 22;
 
 /** Positions stay where sine and cosine of `position * frequency`, with frequency <= 1, are defined. */
 const LARGEST_POSITIONS = TRIGONOMETRIC_LIMIT;

@@ -73,7 +73,7 @@ export function decoderLayer(
   attentionTrace.tensor('q_rope', qRope);
   attentionTrace.tensor('k_rope', kRope);
 
-  // 3. Append keys and values to the cache; row t sees all earlier entries and those of rows 0 to t (attention/C3).
+  // 3. Append keys and values to the cache (kv-cache/C1); row t sees all earlier entries and those of rows 0 to t (attention/C3).
   const earlier = cache.length;
   const { keys, values } = cache.append(layer, kRope, v.reshape([T, Hkv, size]));
   const visible: Visible = Array.from({ length: T }, (_, t) => earlier + t + 1);

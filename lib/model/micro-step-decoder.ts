@@ -1,6 +1,6 @@
 /**
  * SPEC #micro-step-decoder — a shallow Llama stack that reads the features and the tokens emitted so far in this macro-step, and
- * gives the hidden state of the next token.
+ * gives the hidden state of the next token. Widths, heads, eps, RoPE and the embedding table are the base's (micro-step-decoder/C5).
  *
  * @module
  */

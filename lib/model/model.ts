@@ -64,7 +64,7 @@ export function isHamburger(model: Model): model is HamburgerModel {
   return model.config.hamburger !== null;
 }
 
-/** The base alone of a model: the same weights without the HAMburger modules, so that every macro-step emits one token. */
+/** The base alone of a model: the same weights without the HAMburger modules, so that every macro-step emits one token (base/C4). */
 export function baseOf(model: Model): Model {
   return {
     ...model,

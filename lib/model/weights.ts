@@ -55,7 +55,7 @@ export interface ModelParameters<P> {
   readonly layers: readonly DecoderLayer<P>[];
   /** `[d]` the final RMSNorm. */
   readonly norm: P;
-  /** `[V, d]`; the very same object as `embed_tokens` when tied. */
+  /** `[V, d]`; the very same object as `embed_tokens` when tied (`base/C2`). */
   readonly lm_head: P;
   /** `null` for a plain base. */
   readonly comp_embedder: CompositionalEmbedder<P> | null;

@@ -2,7 +2,7 @@
  * SPEC #rope — rotary position embedding in the rotate-half layout, with Llama 3 frequency scaling.
  *
  * With `i < size / 2` and `angle = position * frequency[i]`, component i and component `i + size / 2` of each head turn by
- * `angle`. Frequencies and angles are binary64 in every mode; only the table of cosines and sines is rounded.
+ * `angle`. Frequencies and angles are binary64 in every mode (numerics/N8); only the table of cosines and sines is rounded.
  *
  * @module
  */
@@ -78,6 +78,7 @@ export function ropeTable(
 ): RopeTable {
   const round = rounding === 'bf16' ? roundToBf16 : (value: number) => value;
   const shape = [positions.length, frequencies.length];
+  // 3. Let the angle be position times frequency, and round its cosine and sine.
   const angles = positions.flatMap((position) =>
     Array.from(frequencies, (frequency) => position * frequency),
   );
@@ -116,8 +117,7 @@ export function rope(kernels: Kernels, x: Tensor, table: RopeTable): Tensor {
       found: `[T, ${half}]`,
     });
   }
-  // 3. Let the pair (a, b) be components i and i + size/2: halves, not neighbours.
-  // 4. It becomes (a cos - b sin, b cos + a sin).
+  // 4. Let the pair (a, b) be components i and i + size/2: halves, not neighbours (rope/C4). It becomes (a cos - b sin, b cos + a sin).
   const y = kernels.zeros([T, heads, size]);
   kernels.rotateHalves(x, table.cos, table.sin, y);
   return y;

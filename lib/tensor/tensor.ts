@@ -179,7 +179,7 @@ export function zeros(numerics: Numerics, shape: readonly number[]): Tensor {
   return new Tensor(numerics === 'f64' ? new Float64Array(size) : new Float32Array(size), shape);
 }
 
-/** A fresh tensor of the given values, rounded to the mode. @throws CallerError if their number does not fit the shape */
+/** A fresh tensor of the given values, rounded to the mode (numerics/N1). @throws CallerError if their number does not fit the shape */
 export function tensorOf(numerics: Numerics, shape: readonly number[], values: ArrayLike<number>): Tensor {
   return new Tensor(numerics === 'f64' ? Float64Array.from(values) : Float32Array.from(values), shape);
 }

@@ -3,7 +3,9 @@
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import { createModel, type HamburgerModel, type Model } from '../../lib/model/model.ts';
+import { parameters } from '../../lib/model/weights.ts';
 import { type Numerics, sizeOf, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
+import { NaiveHamburger } from './naive.ts';
 
 /** A small HAMburger in which every dimension is distinct. */
 export const smallConfig: ModelConfig = {
@@ -89,4 +91,37 @@ export function fromNested(numerics: Numerics, values: unknown): Tensor {
     shape,
     (Array.isArray(values) ? values.flat(Number.POSITIVE_INFINITY) : [values]) as number[],
   );
+}
+
+/** The naive second implementation with the weights of {@link modelOf} from the same source. */
+export function naiveOf(config: ModelConfig, source: WeightSource = randomWeights()): NaiveHamburger {
+  const values = new Map<string, number[][]>();
+  for (const { name, shape } of parameters(config)) {
+    const flat = Array.from({ length: sizeOf(shape) }, (_, index) => source(name, index));
+    const width = shape.at(-1)!;
+    values.set(
+      name,
+      Array.from({ length: flat.length / width }, (_, r) => flat.slice(r * width, (r + 1) * width)),
+    );
+  }
+  return new NaiveHamburger(config, (name) => values.get(name)!);
+}
+
+/** Runs a generation to its end. */
+export function finish<T, R>(run: Generator<T, R>): { tokens: T[]; result: R } {
+  const tokens: T[] = [];
+  for (let next = run.next(); ; next = run.next()) {
+    if (next.done) return { tokens, result: next.value };
+    tokens.push(next.value);
+  }
+}
+
+/** Tokens of a generation, cut into its segments. */
+export function segmentsOf(tokens: readonly { id: number; macroStep: number }[]): number[][] {
+  const segments: number[][] = [];
+  for (const { id, macroStep } of tokens) {
+    segments[macroStep] ??= [];
+    segments[macroStep].push(id);
+  }
+  return segments;
 }

@@ -1,0 +1,95 @@
+/** f32 against f64, tensor by tensor: each stage recomputed in binary64 from the inputs that the f32 run itself shows. */
+
+import { describe, expect, it } from 'vitest';
+import { generate, teacherForced } from '../../lib/decode/generate.ts';
+import type { HamburgerModel } from '../../lib/model/model.ts';
+import { type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
+import { recordTrace } from '../../lib/trace.ts';
+import { anchoredCheck } from '../helpers/anchored.ts';
+import { finish, hamburgerOf, randomWeights, segmentsOf, smallConfig } from '../helpers/models.ts';
+
+const prompt = [3, 14, 15, 9, 2, 6, 5];
+
+/** Verdicts of a traced f32 run of the given or the greedily chosen segments. */
+function check(
+  f32: HamburgerModel,
+  f64: HamburgerModel,
+  forced?: readonly (readonly number[])[],
+  spoil?: (tensors: Map<string, Tensor>) => void,
+) {
+  const { trace, tensors } = recordTrace();
+  const segments =
+    forced ?? segmentsOf(finish(generate(f32, { prompt, maxTokens: 24, confidence: 0.6, trace })).tokens);
+  if (forced !== undefined) teacherForced(f32, { prompt, segments: forced, trace });
+  spoil?.(tensors as Map<string, Tensor>);
+  return anchoredCheck({ model: f64, prompt, segments, tensors });
+}
+
+const worst = (verdicts: ReturnType<typeof check>) =>
+  verdicts.reduce((a, b) => (b.margin > a.margin ? b : a));
+
+describe('f32 is within the anchored bounds of f64 at every traced tensor', () => {
+  const segments = [[1, 2, 3], [4], [5, 6, 7, 8], [9, 10]];
+  const pair = (scale: number, changes: object = {}) =>
+    (['f32', 'f64'] as const).map((numerics) =>
+      hamburgerOf({ ...smallConfig, ...changes }, numerics, randomWeights(scale)),
+    ) as [HamburgerModel, HamburgerModel];
+
+  it.each([0.1, 0.3, 1])('forced segments 3, 1, 4, 2, weights of scale %s', (scale) => {
+    const verdicts = check(...pair(scale), segments);
+    expect(verdicts.length).toBeGreaterThan(400);
+    expect(worst(verdicts)).toMatchObject({ margin: expect.any(Number) });
+    expect(worst(verdicts).margin, JSON.stringify(worst(verdicts))).toBeLessThanOrEqual(1);
+  });
+
+  it('a free run, llama3 scaling', () => {
+    const ropeScaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositionEmbeddings: 64 };
+    const verdicts = check(...pair(0.3, { ropeScaling }));
+    expect(worst(verdicts).margin, JSON.stringify(worst(verdicts))).toBeLessThanOrEqual(1);
+  });
+
+  it('the bounds are not loose: the worst margin is above a twentieth', () => {
+    expect(worst(check(...pair(0.3), segments)).margin).toBeGreaterThan(0.05);
+  });
+
+  it.each([
+    ['a feature un-normed', 'macro.1.features', (t: Tensor) => t.data.fill(1, -1)],
+    [
+      'one logit off by 2e-6 of the largest',
+      'macro.2.micro.3.logits',
+      (t: Tensor) => {
+        t.data[5] = t.data[5]! + 1e-5 * Math.max(...t.data.map(Math.abs));
+      },
+    ],
+    ['one NaN', 'macro.0.model.layers.2.mlp.up_proj', (t: Tensor) => t.data.fill(Number.NaN, 7, 8)],
+    [
+      'weights of a masked entry',
+      'macro.0.model.layers.0.self_attn.weights',
+      (t: Tensor) => t.data.fill(1e-30, 1, 2),
+    ],
+  ])('the check itself finds %s, at the very tensor', (_, name, spoil) => {
+    const verdicts = check(...pair(0.3), segments, (tensors) => spoil(tensors.get(name)!));
+    expect(verdicts.find((verdict) => verdict.name === name)!.margin).toBeGreaterThan(1);
+  });
+
+  it('the check itself refuses a run whose inputs are not what was said', () => {
+    const [f32, f64] = pair(0.3);
+    const { trace, tensors } = recordTrace();
+    teacherForced(f32, { prompt, segments, trace });
+    const moved = anchoredCheck({
+      model: f64,
+      prompt,
+      segments: [[1, 2, 3], [4], [5, 6, 7, 9], [9, 10]],
+      tensors,
+    });
+    expect(moved.find(({ margin }) => margin > 1)!.name).toBe('macro.3.comp_embedder.embeddings');
+    expect(() =>
+      anchoredCheck({
+        model: f64,
+        prompt,
+        segments,
+        tensors: new Map([...tensors, ['extra', tensorOf('f32', [1], [0])]]),
+      }),
+    ).toThrow('not judged: extra');
+  });
+});

@@ -1,0 +1,131 @@
+/** Who may import whom: arrows only go down, and each third-party package has one door. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Folder or file → what it may import besides its own folder: places of ours, and packages. */
+const MAY: Record<string, readonly string[]> = {
+  'lib/errors.ts': [],
+  'lib/schema.ts': ['lib/errors.ts', 'zod'],
+  'lib/math': ['lib/errors.ts'],
+  'lib/math/random.ts': ['lib/errors.ts', 'seedrandom'],
+  'lib/tensor': ['lib/errors.ts', 'lib/math'],
+  'lib/tensor/tensor.ts': ['lib/errors.ts', 'ndarray', 'ndarray-ops'],
+  'lib/trace.ts': ['lib/errors.ts', 'lib/tensor'],
+  'lib/kernels': ['lib/math', 'lib/tensor'],
+  'lib/ops': ['lib/errors.ts', 'lib/math', 'lib/tensor', 'lib/kernels', 'lib/trace.ts'],
+  'lib/model': ['lib/errors.ts', 'lib/math', 'lib/tensor', 'lib/kernels', 'lib/trace.ts', 'lib/ops'],
+  'lib/decode': [
+    'lib/errors.ts',
+    'lib/math',
+    'lib/tensor',
+    'lib/kernels',
+    'lib/trace.ts',
+    'lib/ops',
+    'lib/model',
+  ],
+  'lib/text': ['lib/errors.ts', 'lib/schema.ts'],
+  'lib/text/tokenizer.ts': ['lib/errors.ts', 'lib/schema.ts', '@huggingface/tokenizers'],
+  'lib/text/chat-template.ts': ['lib/errors.ts', 'lib/schema.ts', '@huggingface/jinja'],
+  'lib/checkpoint': [
+    'lib/errors.ts',
+    'lib/schema.ts',
+    'lib/math',
+    'lib/tensor',
+    'lib/kernels',
+    'lib/ops',
+    'lib/model',
+    'lib/text',
+    'lib/trace.ts',
+    'node:fs',
+    'node:path',
+  ],
+  'lib/index.ts': ['lib'],
+  'cli/terminal.ts': ['lib/index.ts', 'ansis', 'node:'],
+  cli: ['lib/index.ts', 'commander', 'ansis', 'cli-progress', 'node:'],
+};
+
+/** Modules that a page in a browser needs; none of them may reach `node:`. */
+const PORTABLE = [
+  'lib/errors.ts',
+  'lib/schema.ts',
+  'lib/math',
+  'lib/tensor',
+  'lib/kernels',
+  'lib/ops',
+  'lib/model',
+  'lib/decode',
+  'lib/text',
+  'lib/trace.ts',
+];
+
+const IMPORT = /^(?:import|export)\b(?:[^'";=]*\bfrom)?\s*['"]([^'"]+)['"]/gm;
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name));
+}
+
+function imports(file: string): string[] {
+  return [...readFileSync(join(root, file), 'utf8').matchAll(IMPORT)].map(([, target]) =>
+    target!.startsWith('.') ? normalize(join(dirname(file), target!)) : target!,
+  );
+}
+
+const within = (path: string, place: string) =>
+  path === place || path.startsWith(place.endsWith(':') ? place : `${place}/`);
+
+/** Imports that the table does not allow. */
+function violations(files: readonly string[], importsOf: (file: string) => readonly string[]): string[] {
+  return files.flatMap((file) => {
+    const rules = Object.keys(MAY).filter((place) => within(file, place));
+    const rule = rules.sort((a, b) => b.length - a.length)[0];
+    const own = dirname(file) === 'lib' ? file : dirname(file);
+    return importsOf(file)
+      .filter(
+        (target) =>
+          rule === undefined || !(within(target, own) || MAY[rule]!.some((place) => within(target, place))),
+      )
+      .map((target) => `${file} -> ${target}`);
+  });
+}
+
+describe('layering', () => {
+  const files = [...sources('lib'), ...sources('cli')];
+
+  it('every file imports only what its layer may', () => {
+    expect(files.length).toBeGreaterThan(30);
+    expect(violations(files, imports)).toEqual([]);
+  });
+
+  it('the check itself finds an upward import and a second door', () => {
+    expect(violations(['lib/ops/x.ts'], () => ['lib/model/model.ts', 'ndarray', 'lib/ops/y.ts'])).toEqual([
+      'lib/ops/x.ts -> lib/model/model.ts',
+      'lib/ops/x.ts -> ndarray',
+    ]);
+    expect(violations(['lib/new/x.ts'], () => ['lib/errors.ts'])).toEqual(['lib/new/x.ts -> lib/errors.ts']);
+  });
+
+  it('what a browser needs does not reach for Node', () => {
+    const reached = files
+      .filter((file) => PORTABLE.some((place) => within(file, place)))
+      .filter((file) => imports(file).some((target) => target.startsWith('node:')));
+    expect(reached).toEqual([]);
+  });
+
+  it('every relative import names a file that exists, below the project', () => {
+    const known = new Set([...files]);
+    const missing = files.flatMap((file) =>
+      imports(file)
+        .filter((target) => target.startsWith('lib') || target.startsWith('cli') || target.startsWith('.'))
+        .filter((target) => !known.has(relative('.', target)))
+        .map((target) => `${file} -> ${target}`),
+    );
+    expect(missing).toEqual([]);
+  });
+});
