@@ -46,7 +46,7 @@ export interface OpCase {
 export function opCases(op: string, numerics: Numerics): readonly OpCase[] {
   const inputs = goldenTensors('ops.safetensors', numerics);
   const outputs = goldenTensors('ops.safetensors');
-  const cases = goldenJson('ops.json').cases.filter((entry: { op: string }) => entry.op === op);
+  const cases = goldenJson('ops.json').filter((entry: { op: string }) => entry.op === op);
   if (cases.length === 0) throw new RangeError(`ops.json has no case of ${op}`);
   // biome-ignore lint/suspicious/noExplicitAny: as in the file.
   return cases.map((entry: any) => ({
