@@ -1,9 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { mutations } from './test/mutations/mutations.ts';
+
+/** Plants one deliberate mistake of `test/mutations/mutations.ts`, by its number in `HAMBURGER_MUTATION`. */
+function plantMutation(index: string | undefined): Plugin[] {
+  if (index === undefined) return [];
+  const mutation = mutations[Number(index)];
+  if (mutation === undefined)
+    throw new RangeError(`HAMBURGER_MUTATION: expected 0 to ${mutations.length - 1}, found ${index}`);
+  const file = fileURLToPath(new URL(mutation.file, import.meta.url));
+  return [
+    {
+      name: 'plant-mutation',
+      enforce: 'pre',
+      load(id) {
+        if (id !== file) return null;
+        const replacements = [[mutation.find, mutation.replace] as const, ...(mutation.also ?? [])];
+        return replacements.reduce(
+          (code, [find, replace]) => code.replace(find, () => replace),
+          readFileSync(file, 'utf8'),
+        );
+      },
+    },
+  ];
+}
 
 export default defineConfig({
+  plugins: plantMutation(process.env.HAMBURGER_MUTATION),
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
-    reporters: ['default'],
+    // Continuous integration asks for the report of the same run, to count what passed.
+    reporters: process.env.VITEST_JSON_REPORT === undefined ? ['default'] : ['default', 'json'],
+    ...(process.env.VITEST_JSON_REPORT === undefined
+      ? {}
+      : { outputFile: { json: process.env.VITEST_JSON_REPORT } }),
   },
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { gptFastProfile, hfGenerateProfile, type Profile, trainProfile } from '../../lib/decode/profiles.ts';
 import { samplingChoice } from '../../lib/decode/token-choice.ts';
@@ -116,7 +116,10 @@ describe('generation', () => {
     expect(eos.at(-1)).toMatchObject({ end: 'eos', microIndex: first });
   });
 
-  const free = finish(generate(model, { prompt, maxTokens: 12, confidence: 0 })).tokens.map(({ id }) => id);
+  let free: number[] = [];
+  beforeAll(() => {
+    free = finish(generate(model, { prompt, maxTokens: 12, confidence: 0 })).tokens.map(({ id }) => id);
+  });
 
   /** The run with EOS set to the token that a free run emits at `index`, which must be its first occurrence there. */
   const withEos = (profile: Profile, index: number, maxTokens = 12) => {

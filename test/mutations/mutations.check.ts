@@ -1,0 +1,57 @@
+/** Plants every deliberate mistake and expects the test that names it to fail. Run by `npm run mutations`. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { mutations } from './mutations.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'mutations-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+interface Report {
+  readonly testResults: readonly {
+    readonly assertionResults: readonly { readonly title: string; readonly status: string }[];
+  }[];
+}
+
+/** Runs one test file with mutation `index` planted; returns titles by status. */
+function run(index: number, file: string): { passed: string[]; failed: string[] } {
+  const report = join(scratch, `${index}.json`);
+  const child = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules/vitest/vitest.mjs'), 'run', file, '--reporter=json', `--outputFile=${report}`],
+    { cwd: root, encoding: 'utf8', env: { ...process.env, HAMBURGER_MUTATION: `${index}` } },
+  );
+  expect(child.error).toBeUndefined();
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+  const results = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const titles = (status: string) =>
+    results.filter((result) => result.status === status).map(({ title }) => title.replaceAll("'", ''));
+  return { passed: titles('passed'), failed: titles('failed') };
+}
+
+describe('deliberate mistakes', () => {
+  it('there are at least twenty, and each can be planted in exactly one place', () => {
+    expect(mutations.length).toBeGreaterThanOrEqual(20);
+    for (const { mistake, file, find, also = [] } of mutations) {
+      const code = readFileSync(join(root, file), 'utf8');
+      for (const text of [find, ...also.map(([first]) => first)])
+        expect(code.split(text).length, `${mistake}: ${text}`).toBe(2);
+    }
+  });
+
+  it.each(mutations.map((mutation, index) => ({ ...mutation, index })))(
+    '$mistake',
+    ({ index, test, caughtBy }) => {
+      const { failed } = run(index, test);
+      expect(
+        failed.filter((title) => title.includes(caughtBy)),
+        `failed: ${failed.join('; ')}`,
+      ).not.toEqual([]);
+    },
+  );
+});

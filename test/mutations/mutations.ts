@@ -1,0 +1,305 @@
+/**
+ * Deliberate mistakes: each is one that a reader of the paper, or a port, has made or could make. `npm run mutations` plants them one
+ * by one and expects the named test to fail.
+ */
+
+/** One mistake: `find`, which occurs once in `file`, becomes `replace`; the test whose name contains `caughtBy` fails. */
+export interface Mutation {
+  readonly mistake: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** Further replacements in the same file. */
+  readonly also?: readonly (readonly [find: string, replace: string])[];
+  readonly test: string;
+  readonly caughtBy: string;
+}
+
+const embedder = 'lib/model/compositional-embedder.ts';
+const embedderTest = 'test/model/compositional-embedder.test.ts';
+const microTest = 'test/model/micro-step-decoder.test.ts';
+const generateTest = 'test/decode/generate.test.ts';
+
+export const mutations: readonly Mutation[] = [
+  {
+    mistake: 'position of a segment off by one: the index of the token after it',
+    file: 'lib/decode/positions.ts',
+    find: 'return tokens - 1 + entryPositionOffset;',
+    replace: 'return tokens + entryPositionOffset;',
+    test: 'test/decode/positions.test.ts',
+    caughtBy: 'positions/C2: the index of the last token, not of the first, nor of the one after it',
+  },
+  {
+    mistake: 'RoPE takes the index of the cache entry instead of the position',
+    file: 'lib/model/base.ts',
+    find: 'model.ropeFrequencies, positions, model.ropeTableRounding',
+    replace: 'model.ropeFrequencies, positions.map((_, t) => cache.length + t), model.ropeTableRounding',
+    test: 'test/decode/positions.test.ts',
+    caughtBy: 'positions/C3: it is the position that RoPE takes',
+  },
+  {
+    mistake: 'mean residual dropped',
+    file: embedder,
+    find: 'const output = add(kernels, m, projected);',
+    replace: 'const output = projected;',
+    test: embedderTest,
+    caughtBy: 'compositional-embedder/C5: the mean is added (mean residual)',
+  },
+  {
+    mistake: 'mean divided by max_steps',
+    file: embedder,
+    find: 'const m = meanRows(kernels, e);',
+    replace:
+      'const m = meanRows(kernels, e);\n  m.data.forEach((value, i) => { m.data[i] = (value * s) / maxSteps; });',
+    test: embedderTest,
+    caughtBy: 'compositional-embedder/C3: the mean is divided by the tokens that are there, not by max_steps',
+  },
+  {
+    mistake: 'a single token goes through the merger',
+    file: embedder,
+    find: 'if (s === 1) {',
+    replace: 'if (s === 0) {',
+    test: embedderTest,
+    caughtBy: 'compositional-embedder/C2: a single token is its own embedding',
+  },
+  {
+    mistake: 'merger positions left out: the same row of the table for every token',
+    file: embedder,
+    find: 'concatColumns(kernels, e, merger.pos.rows(0, s))',
+    replace:
+      'concatColumns(kernels, e, new (merger.pos.constructor as typeof Tensor)(e.data.map((_, i) => merger.pos.data[i % (d / 2)]!).slice(0, s * (d / 2)), [s, d / 2]))',
+    test: embedderTest,
+    caughtBy: 'compositional-embedder/C6: order matters, and only through the learned positions',
+  },
+  {
+    mistake: 'eps outside the root',
+    file: 'lib/ops/rms-norm.ts',
+    find: '1 / round(Math.sqrt(round(round(ss.data[t]! / d) + epsRounded)))',
+    replace: '1 / round(round(Math.sqrt(round(ss.data[t]! / d))) + epsRounded)',
+    test: 'test/ops/rms-norm.test.ts',
+    caughtBy: 'rms-norm/C2: eps stands inside the root',
+  },
+  {
+    mistake: 'sum of squares instead of their mean',
+    file: 'lib/ops/rms-norm.ts',
+    find: 'round(ss.data[t]! / d)',
+    replace: 'ss.data[t]!',
+    test: 'test/ops/rms-norm.test.ts',
+    caughtBy: 'golden rms-norm.normal',
+  },
+  {
+    mistake: 'RoPE turns neighbouring pairs instead of halves',
+    file: 'lib/kernels/reference.ts',
+    find: 'const a = x.data[first + i]!;\n            const b = x.data[first + half + i]!;\n            out.data[first + i] = round(a * c) - round(b * s);\n            out.data[first + half + i] = round(b * c) + round(a * s);',
+    replace:
+      'const a = x.data[first + 2 * i]!;\n            const b = x.data[first + 2 * i + 1]!;\n            out.data[first + 2 * i] = round(a * c) - round(b * s);\n            out.data[first + 2 * i + 1] = round(b * c) + round(a * s);',
+    test: 'test/ops/rope.test.ts',
+    caughtBy: 'rope/C4: pairs are halves',
+  },
+  {
+    mistake: 'RoPE turns the other way',
+    file: 'lib/kernels/reference.ts',
+    find: 'out.data[first + i] = round(a * c) - round(b * s);\n            out.data[first + half + i] = round(b * c) + round(a * s);',
+    replace:
+      'out.data[first + i] = round(a * c) + round(b * s);\n            out.data[first + half + i] = round(b * c) - round(a * s);',
+    test: 'test/ops/rope.test.ts',
+    caughtBy: 'golden rope.plain.head-10',
+  },
+  {
+    mistake: 'llama3 blend the wrong way round',
+    file: 'lib/ops/rope.ts',
+    find: 'return ((1 - s) * frequency) / factor + s * frequency;',
+    replace: 'return (s * frequency) / factor + (1 - s) * frequency;',
+    test: 'test/ops/rope.test.ts',
+    caughtBy: 'golden rope-frequencies.llama3.three-bands',
+  },
+  {
+    mistake: 'query head h reads key/value head h mod Hkv',
+    file: 'lib/ops/attention.ts',
+    find: 'const g = Math.floor(h / (H / Hkv));',
+    replace: 'const g = h % Hkv;',
+    test: 'test/ops/attention.test.ts',
+    caughtBy: 'query head h reads key/value head floor(h / (H / Hkv)), not h mod Hkv',
+  },
+  {
+    mistake: 'attention scaled by the head size instead of its root',
+    file: 'lib/ops/attention.ts',
+    find: 'kernels.round(1 / Math.sqrt(size))',
+    replace: 'kernels.round(1 / size)',
+    test: 'test/ops/attention.test.ts',
+    caughtBy: 'golden attention.prefill.12-6',
+  },
+  {
+    mistake: 'no causality: every row of a pass sees the whole pass',
+    file: 'lib/model/decoder-layer.ts',
+    find: '(_, t) => earlier + t + 1)',
+    replace: '() => earlier + T)',
+    test: 'test/model/base.test.ts',
+    caughtBy: 'attention/C3: is causal: a later token changes no earlier row',
+  },
+  {
+    mistake: 'SiLU on up instead of gate',
+    file: 'lib/ops/swiglu.ts',
+    find: 'kernels.silu(gate, activation);\n  kernels.multiply(activation, up, activation);',
+    replace: 'kernels.silu(up, activation);\n  kernels.multiply(activation, gate, activation);',
+    test: 'test/ops/swiglu.test.ts',
+    caughtBy: 'swiglu/C1: SiLU is on the gate',
+  },
+  {
+    mistake: 'final norm missing on the last feature',
+    file: 'lib/model/base.ts',
+    find: 'result.data.set(normed.data, last * config.hiddenSize);',
+    replace: '',
+    test: 'test/model/base.test.ts',
+    caughtBy: 'features/C2: the last feature passes the final norm, the others do not',
+  },
+  {
+    mistake: 'features taken one layer too early',
+    file: 'lib/model/base.ts',
+    find: 'const output = outputs[layer]!;',
+    replace: 'const output = outputs[Math.max(0, layer - 1)]!;',
+    test: 'test/model/base.test.ts',
+    caughtBy: 'features/C1: feature i is the last row after layer indices[i], not before it',
+  },
+  {
+    mistake: 'stop compared with <=',
+    file: 'lib/decode/termination.ts',
+    find: 'continueConfidence(stopProbability, round) < round(threshold)',
+    replace: 'continueConfidence(stopProbability, round) <= round(threshold)',
+    test: 'test/decode/termination.test.ts',
+    caughtBy: 'termination/C2: a tie goes on (the comparison is <, not <=)',
+  },
+  {
+    mistake: 'stop probability compared instead of continue confidence',
+    file: 'lib/decode/termination.ts',
+    find: 'return round(1 - stopProbability);',
+    replace: 'return round(stopProbability);',
+    test: 'test/decode/termination.test.ts',
+    caughtBy: 'it is the continue confidence 1 - p that is compared, not p',
+  },
+  {
+    mistake: 'without a threshold p = 0.5 stops',
+    file: 'lib/decode/termination.ts',
+    find: 'stopProbability > 0.5',
+    replace: 'stopProbability >= 0.5',
+    test: 'test/decode/termination.test.ts',
+    caughtBy: 'termination/C3: without a threshold p = 0.5 goes on',
+  },
+  {
+    mistake: 'micro cache kept across macro-steps',
+    file: 'lib/decode/macro-step.ts',
+    find: '  let microIndex = 0;',
+    replace:
+      '  let microIndex = 0;\n  Object.assign(cache, { kept: (cache as { kept?: unknown }).kept ?? {} });\n  const kept = (cache as unknown as { kept: { micro?: EntryCache } }).kept;',
+    also: [
+      [
+        'microCache = createKvCache(model.kernels, model.config, numMicroLayers, F + maxSteps - 1);',
+        'microCache = kept.micro ??= createKvCache(model.kernels, model.config, numMicroLayers, 99);',
+      ],
+    ],
+    test: microTest,
+    caughtBy: 'micro-step-decoder/C3: its cache lives for one macro-step',
+  },
+  {
+    mistake: 'micro positions start again at 0 with the first token',
+    file: 'lib/model/micro-step-decoder.ts',
+    find: '(_, t) => cache.length + t)',
+    replace: '(_, t) => (n > 1 && t === n - 1 ? 0 : cache.length + t))',
+    test: microTest,
+    caughtBy: 'micro-step-decoder/C2: features stand first, at 0 to F - 1',
+  },
+  {
+    mistake: 'the first token goes through the micro-step decoder too',
+    file: 'lib/decode/macro-step.ts',
+    find: 'if (microIndex === 0) return f.rows(F - 1, F);',
+    replace: 'if (microIndex === 0) return f.rows(0, 1);',
+    test: microTest,
+    caughtBy: 'micro-step-decoder/C1: the first token skips the decoder',
+  },
+  {
+    mistake: 'final norm behind the micro-step layers',
+    file: 'lib/model/micro-step-decoder.ts',
+    find: 'return x.rows(n - 1, n);',
+    replace: 'return rmsNorm(kernels, x.rows(n - 1, n), weights.norm, model.config.rmsNormEps);',
+    also: [
+      [
+        "import { ropeTable } from '../ops/rope.ts';",
+        "import { rmsNorm } from '../ops/rms-norm.ts';\nimport { ropeTable } from '../ops/rope.ts';",
+      ],
+    ],
+    test: microTest,
+    caughtBy: 'micro-step-decoder/C4: no norm behind its layers',
+  },
+  {
+    mistake: 'features left out of the micro-step decoder’s input',
+    file: 'lib/decode/macro-step.ts',
+    find: 'rows.data.set(f.data);',
+    replace: '',
+    test: microTest,
+    caughtBy: 'agrees with the naive implementation at every micro index',
+  },
+  {
+    mistake: 'no activation between the layers of the stop head',
+    file: 'lib/model/stop-head.ts',
+    find: 'x = module(3, silu(x));',
+    replace: 'x = module(3, x);',
+    test: 'test/model/stop-head.test.ts',
+    caughtBy: 'two SiLUs, three biases',
+  },
+  {
+    mistake: 'the macro-step emits one token more than max_steps',
+    file: 'lib/decode/generate.ts',
+    find: 'segment.length >= maxSteps',
+    replace: 'segment.length > maxSteps',
+    test: generateTest,
+    caughtBy: 'same tokens in the same segments at confidence 0.3',
+  },
+  {
+    mistake: 'judged before it is emitted: a token that is not confident is dropped',
+    file: 'lib/decode/generate.ts',
+    find: "if (profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens) {",
+    replace: "if (end !== 'confidence') {",
+    test: generateTest,
+    caughtBy: 'same tokens in the same segments at confidence 0.8',
+  },
+  {
+    mistake: 'EOS not looked at in the first macro-step',
+    file: 'lib/decode/profiles.ts',
+    find: "  eosEndsMacroStep: false,\n  eosInFirstMacroStep: true,\n  atMaxTokens: 'overshoot',",
+    replace: "  eosEndsMacroStep: false,\n  eosInFirstMacroStep: false,\n  atMaxTokens: 'overshoot',",
+    test: generateTest,
+    caughtBy: 'generation/C5: EOS in the first macro-step is overlooked only where the profile says so',
+  },
+  {
+    mistake: 'argmax takes the last of a tie',
+    file: 'lib/ops/argmax.ts',
+    find: 'logits[i]! > logits[best]!',
+    replace: 'logits[i]! >= logits[best]!',
+    test: 'test/decode/token-choice.test.ts',
+    caughtBy: 'token-choice/C1: the lowest id of a tie',
+  },
+  {
+    mistake: 'softmax without subtracting the maximum',
+    file: 'lib/kernels/reference.ts',
+    find: 'exp(round(value - column.data[r]!))',
+    replace: 'exp(value)',
+    test: 'test/ops/softmax.test.ts',
+    caughtBy: 'does not overflow: the maximum is subtracted',
+  },
+  {
+    mistake: 'f32 dot product summed left to right',
+    file: 'lib/kernels/reference.ts',
+    find: 'const { dot, sum } = f32 ? f32Sums() : f64Sums;',
+    replace: 'const { dot, sum } = f64Sums;',
+    test: 'test/kernels/reference.test.ts',
+    caughtBy: 'numerics/N3: a dot product has the stated order for every length',
+  },
+  {
+    mistake: 'cache entries overwritten instead of appended',
+    file: 'lib/decode/kv-cache.ts',
+    find: 'stored.data.set(rows.data, positions.length * width);',
+    replace: 'stored.data.set(rows.data, Math.max(0, positions.length - 1) * width);',
+    test: 'test/decode/kv-cache.test.ts',
+    caughtBy: 'kv-cache/C1: each layer has its own entries, old ones first',
+  },
+];

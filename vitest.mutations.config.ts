@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config';
+
+/** `npm run mutations`: plants deliberate mistakes one by one; each run starts a test runner of its own. */
+export default defineConfig({
+  test: {
+    include: ['test/mutations/*.check.ts'],
+    testTimeout: 120_000,
+  },
+});
