@@ -269,6 +269,12 @@ describe('teacherForced', () => {
     );
   });
 
+  it('termination/C5: every macro-step emits a token before it is judged, even at confidence 1', () => {
+    const { tokens, result } = finish(generate(model, { prompt, maxTokens: 5, confidence: 1 }));
+    expect(tokens.map(({ microIndex }) => microIndex)).toEqual([0, 0, 0, 0, 0]);
+    expect(result.macroSteps).toBe(5);
+  });
+
   it('forced with its own greedy choices it says what generate said', () => {
     const { tokens } = finish(generate(model, { prompt, maxTokens: 12, confidence: 0.6 }));
     const forced = teacherForced(model, { prompt, segments: segmentsOf(tokens) });

@@ -19,9 +19,7 @@ function run(segments: readonly (readonly number[])[], m = model) {
 describe('micro-step decoder', () => {
   it('micro-step-decoder/C1: the first token skips the decoder: its logits are the base’s own, to the bit', () => {
     const { forced, tensor } = run([[1, 2, 3]]);
-    const [[base]] = teacherForced(baseOf(model), { prompt, segments: [[1]] }) as [
-      [{ logits: { data: ArrayLike<number> } }],
-    ];
+    const base = teacherForced(baseOf(model), { prompt, segments: [[1]] })[0]![0]!;
     expect(forced[0]![0]!.logits.data).toEqual(base.logits.data);
     expect([...tensor('macro.0.micro.0.hidden').data]).toEqual([
       ...tensor('macro.0.features').rows(F - 1, F).data,
