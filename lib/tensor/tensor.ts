@@ -12,7 +12,7 @@
 
 import ndarray from 'ndarray';
 import operations from 'ndarray-ops';
-import { assertInvariant, CallerError, show } from '../errors.ts';
+import { assertInvariant, CallerError, InvariantError, show } from '../errors.ts';
 
 /** The numeric modes of SPEC #numerics: every stored tensor is binary64 (`f64`) or binary32 (`f32`). */
 export type Numerics = 'f64' | 'f32';
@@ -202,6 +202,14 @@ function flat(t: Tensor): ndarray.NdArray<Elements> {
 }
 
 function checkSameShape(operation: string, ...tensors: Tensor[]): void {
-  const shapes = tensors.map((t) => showShape(t.shape));
-  assertInvariant(new Set(shapes).size === 1, operation, 'operands of one shape', shapes.join(', '));
+  const [{ shape }] = tensors as [Tensor, ...Tensor[]];
+  const same = tensors.every(
+    (t) => t.shape.length === shape.length && t.shape.every((size, axis) => size === shape[axis]),
+  );
+  if (same) return;
+  throw new InvariantError({
+    subject: operation,
+    expected: 'operands of one shape',
+    found: tensors.map((t) => showShape(t.shape)).join(', '),
+  });
 }
