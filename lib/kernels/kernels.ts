@@ -35,6 +35,18 @@ export interface Kernels {
   /** `out[m,n] = Σ_{k < visible[m]} a[m,k] * b[k,n]`: left to right over k (`numerics/N5`). */
   matmulNN(a: Matrix, b: Matrix, visible: Visible, out: Matrix): void;
 
+  /**
+   * `out[h,t,j] = Σ_i queries[t,h,i] * keys[j,g,i]` with `g = floor(h / (H / Hkv))`: one dot product per element (`numerics/N3`).
+   * queries `[T, H, size]`, keys `[S, Hkv, size]`, out `[H, T, S]`.
+   */
+  attentionScores(queries: Tensor, keys: Tensor, out: Tensor): void;
+
+  /**
+   * `out[t,h,i] = Σ_{j < visible[t]} weights[h,t,j] * values[j,g,i]`, g as above: left to right over j (`numerics/N5`).
+   * weights `[H, T, S]`, values `[S, Hkv, size]`, out `[T, H, size]`.
+   */
+  attentionContext(weights: Tensor, values: Tensor, visible: Visible, out: Tensor): void;
+
   /** `out[r] = Σ_k x[r,k]^2`: one dot product per row (`numerics/N3`). */
   rowSumsOfSquares(x: Tensor, out: Tensor): void;
 

@@ -30,35 +30,57 @@ export function referenceKernels(numerics: Numerics): Kernels {
   const round = f32 ? Math.fround : (value: number) => value;
   const { dot, sum } = f32 ? f32Sums() : f64Sums;
 
+  const matmulNT: Kernels['matmulNT'] = (a, b, out) => {
+    for (let m = 0; m < out.rows; m++) {
+      for (let n = 0; n < out.columns; n++) {
+        const element = dot(
+          a.data,
+          a.offset + m * a.rowStride,
+          b.data,
+          b.offset + n * b.rowStride,
+          a.columns,
+        );
+        out.data[out.offset + m * out.rowStride + n] = element;
+      }
+    }
+  };
+
+  const matmulNN: Kernels['matmulNN'] = (a, b, visible, out) => {
+    for (let m = 0; m < out.rows; m++) {
+      const row = rowOf(out, m);
+      row.fill(0);
+      for (let k = 0; k < visible[m]!; k++) {
+        const factor = a.data[a.offset + m * a.rowStride + k]!;
+        const start = b.offset + k * b.rowStride;
+        for (let n = 0; n < row.length; n++) row[n] = row[n]! + round(factor * b.data[start + n]!);
+      }
+    }
+  };
+
   return {
     name: 'reference',
     numerics,
     round,
     zeros: (shape) => zeros(numerics, shape),
 
-    matmulNT(a, b, out) {
-      for (let m = 0; m < out.rows; m++) {
-        for (let n = 0; n < out.columns; n++) {
-          out.data[out.offset + m * out.rowStride + n] = dot(
-            a.data,
-            a.offset + m * a.rowStride,
-            b.data,
-            b.offset + n * b.rowStride,
-            a.columns,
-          );
-        }
+    matmulNT,
+    matmulNN,
+
+    attentionScores(queries, keys, out) {
+      const [H, T, S] = out.shape as [number, number, number];
+      const group = H / keys.shape[1]!;
+      for (let h = 0; h < H; h++) {
+        const scores = out.rows(h, h + 1).reshape([T, S]);
+        matmulNT(queries.head(h), keys.head(Math.floor(h / group)), scores.matrix());
       }
     },
 
-    matmulNN(a, b, visible, out) {
-      for (let m = 0; m < out.rows; m++) {
-        const row = rowOf(out, m);
-        row.fill(0);
-        for (let k = 0; k < visible[m]!; k++) {
-          const factor = a.data[a.offset + m * a.rowStride + k]!;
-          const start = b.offset + k * b.rowStride;
-          for (let n = 0; n < row.length; n++) row[n] = row[n]! + round(factor * b.data[start + n]!);
-        }
+    attentionContext(weights, values, visible, out) {
+      const [H, T, S] = weights.shape as [number, number, number];
+      const group = H / values.shape[1]!;
+      for (let h = 0; h < H; h++) {
+        const ofHead = weights.rows(h, h + 1).reshape([T, S]);
+        matmulNN(ofHead.matrix(), values.head(Math.floor(h / group)), visible, out.head(h));
       }
     },
 

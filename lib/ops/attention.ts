@@ -44,21 +44,17 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
       found: `${H}`,
     });
   }
-  const scale = kernels.round(1 / Math.sqrt(size));
+  // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
+  const scores = kernels.zeros([H, T, S]);
+  kernels.attentionScores(queries, keys, scores);
+  kernels.scale(scores, kernels.round(1 / Math.sqrt(size)), scores);
+  // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
+  const rows = H * T;
+  const visibleRows = Array.from({ length: rows }, (_, r) => visible[r % T]!);
+  const a = softmax(kernels, scores.reshape([rows, S]), visibleRows).reshape([H, T, S]);
+  trace.tensor('weights', a);
+  // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
   const context = kernels.zeros([T, H, size]);
-  const weights = kernels.zeros([H, T, S]);
-  for (let h = 0; h < H; h++) {
-    const g = Math.floor(h / (H / Hkv));
-    // 1. Let scores[t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
-    const scores = kernels.zeros([T, S]);
-    kernels.matmulNT(queries.head(h), keys.head(g), scores.matrix());
-    kernels.scale(scores, scale, scores);
-    // 2. Let a be the softmax of each row over the entries that it sees.
-    const a = softmax(kernels, scores, visible);
-    weights.data.set(a.data, h * T * S);
-    // 3. Let context[t,h] be the sum of a[t,j] * v[j,g] over the entries that row t sees.
-    kernels.matmulNN(a.matrix(), values.head(g), visible, context.head(h));
-  }
-  trace.tensor('weights', weights);
+  kernels.attentionContext(a, values, visible, context);
   return context;
 }

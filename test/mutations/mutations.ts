@@ -115,9 +115,10 @@ export const mutations: readonly Mutation[] = [
   },
   {
     mistake: 'query head h reads key/value head h mod Hkv',
-    file: 'lib/ops/attention.ts',
-    find: 'const g = Math.floor(h / (H / Hkv));',
-    replace: 'const g = h % Hkv;',
+    file: 'lib/kernels/reference.ts',
+    find: 'keys.head(Math.floor(h / group))',
+    replace: 'keys.head(h % keys.shape[1]!)',
+    also: [['values.head(Math.floor(h / group))', 'values.head(h % values.shape[1]!)']],
     test: 'test/ops/attention.test.ts',
     caughtBy: 'query head h reads key/value head floor(h / (H / Hkv)), not h mod Hkv',
   },
