@@ -1,0 +1,71 @@
+/**
+ * The public interface: everything that users of the package, and the command line, may rely on. Re-exports only.
+ *
+ * @module
+ */
+
+export { writeFileAtomically, writeFolderAtomically } from './checkpoint/atomic-output.ts';
+export { type Checkpoint, type OnTensor, openCheckpoint } from './checkpoint/checkpoint.ts';
+export { configJson, parseConfig, type WeightDtype } from './checkpoint/config-file.ts';
+export { exportHuggingFace } from './checkpoint/export-hugging-face.ts';
+export { CONFIG_FILE, readWhole, WEIGHTS_FILE } from './checkpoint/folder-files.ts';
+export { importHuggingFace } from './checkpoint/import-hugging-face.ts';
+export { importLlama2c } from './checkpoint/import-llama2c.ts';
+export { importStateDict } from './checkpoint/import-state-dict.ts';
+export { graft, initialiser } from './checkpoint/initialise.ts';
+export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
+export { presets } from './checkpoint/presets.ts';
+export { type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
+export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
+export {
+  type CheckpointContents,
+  type WriteOptions,
+  writeCheckpoint,
+} from './checkpoint/write-checkpoint.ts';
+export {
+  type ForcedToken,
+  type GeneratedToken,
+  type GenerateOptions,
+  type Generation,
+  generate,
+  type MacroStepEnd,
+  type StopReason,
+  type TeacherForcedOptions,
+  teacherForced,
+} from './decode/generate.ts';
+export { segmentPosition } from './decode/positions.ts';
+export {
+  gptFastProfile,
+  hfGenerateProfile,
+  type Profile,
+  profiles,
+  trainProfile,
+} from './decode/profiles.ts';
+export { type ConfidenceThreshold, continueConfidence } from './decode/termination.ts';
+export {
+  greedyChoice,
+  type SamplingOptions,
+  samplingChoice,
+  type TokenChoice,
+  tokenProbability,
+} from './decode/token-choice.ts';
+export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
+export type { Kernels } from './kernels/kernels.ts';
+export { referenceKernels } from './kernels/reference.ts';
+export {
+  type ReplayedUniforms,
+  recordedUniforms,
+  replayedUniforms,
+  seededUniforms,
+  type UniformSource,
+} from './math/random.ts';
+export { type HamburgerConfig, headSize, type ModelConfig } from './model/config.ts';
+export { baseOf, createModel, isHamburger, type Model } from './model/model.ts';
+export { basePrefix, parameters } from './model/weights.ts';
+export { type Elements, type Numerics, sizeOf, Tensor } from './tensor/tensor.ts';
+export { BYTE_VOCABULARY_SIZE, byteTokenizerConfigJson, byteTokenizerJson } from './text/byte-tokenizer.ts';
+export { type ChatMessage, renderChat } from './text/chat-template.ts';
+export { printable } from './text/printable.ts';
+export { streamingDecoder } from './text/streaming-decoder.ts';
+export type { TextTokenizer } from './text/tokenizer.ts';
+export { discardTrace, namedTrace, recordTrace, type Trace } from './trace.ts';
