@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+/**
+ * The command line: the tree of commands, and what becomes of errors.
+ *
+ * | exit code | when |
+ * |---|---|
+ * | 0 | success, also when whoever read the output has gone |
+ * | 1 | a negative verdict of a command that judges |
+ * | 2 | bad usage or bad input |
+ * | 70 | a bug of this package |
+ * | 130 | interrupted (Ctrl-C) |
+ *
+ * @module
+ */
+
+import { inspect } from 'node:util';
+import { Command, CommanderError } from 'commander';
+import { printable } from '../lib/index.ts';
+import { addExport } from './commands/export.ts';
+import { addGenerate } from './commands/generate.ts';
+import { addImport } from './commands/import.ts';
+import { addInit } from './commands/init.ts';
+import { addInspect } from './commands/inspect.ts';
+import { addTrace } from './commands/trace.ts';
+import type { Context } from './context.ts';
+import { BAD_INPUT_EXIT_CODE, explain } from './explain.ts';
+import { INTERRUPTED_EXIT_CODE, Interrupted, interruptible } from './interrupt.ts';
+import { examples } from './options.ts';
+import { processOutput } from './output.ts';
+import { packageVersion } from './package-root.ts';
+
+const HELP = `
+Exit codes: 0 success, 1 a negative verdict, 2 bad usage or input, 70 a bug of this program, 130 interrupted.
+stdout is for data, stderr for talk. Colours only on a terminal, and not where NO_COLOR is set.
+`;
+
+function createProgram(context: Context): Command {
+  const program = new Command('hamburger')
+    .description('HAMburger (arXiv 2505.20438): several tokens per pass of the base, one KV-cache entry')
+    .version(packageVersion())
+    .option('--debug', 'with errors, print where they come from')
+    .exitOverride()
+    .showHelpAfterError('Add --help for usage.')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      outputError: (text, write) => write(printable(text.replace(/^error: /, 'hamburger: '))),
+    })
+    .addHelpText('after', HELP + examples('hamburger generate', 'hamburger inspect', 'hamburger help init'));
+  addGenerate(program, context);
+  addInit(program, context);
+  addInspect(program, context);
+  addTrace(program, context);
+  addImport(program, context);
+  addExport(program, context);
+  return program;
+}
+
+/** Runs the program. @returns the exit code */
+async function run(): Promise<number> {
+  const output = processOutput();
+  const program = createProgram({ output, interruptibly: interruptible() });
+  try {
+    await program.parseAsync();
+    await output.flush();
+    return 0;
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      // Past the ^C of the terminal and the text that was cut short.
+      if (output.talkToTerminal) output.say('');
+      return INTERRUPTED_EXIT_CODE;
+    }
+    // Commander has said what is wrong already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_INPUT_EXIT_CODE;
+    const { code, lines } = explain(error);
+    for (const line of lines) output.say(line);
+    if (program.opts().debug) output.say(inspect(error));
+    return code;
+  }
+}
+
+process.on('SIGINT', () => process.exit(INTERRUPTED_EXIT_CODE));
+process.exitCode = await run();

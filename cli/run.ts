@@ -1,0 +1,374 @@
+/**
+ * A run as the options of `generate` and `trace` describe it: checkpoint, model, prompt, and how to decode.
+ *
+ * @module
+ */
+
+import type { Command } from 'commander';
+import {
+  baseOf,
+  CallerError,
+  type Checkpoint,
+  DataError,
+  decodeUtf8,
+  type GenerateOptions,
+  greedyChoice,
+  isHamburger,
+  type Model,
+  type Numerics,
+  openCheckpoint,
+  type Profile,
+  parseJson,
+  profiles,
+  type ReplayedUniforms,
+  readWhole,
+  referenceKernels,
+  renderChat,
+  replayedUniforms,
+  samplingChoice,
+  seededUniforms,
+  show,
+  type TokenChoice,
+  trainProfile,
+} from '../lib/index.ts';
+import type { Context } from './context.ts';
+import { namingOptions, type OptionNames } from './option-names.ts';
+import {
+  choice,
+  confidence,
+  integer,
+  integerList,
+  nonEmpty,
+  number,
+  type OrNone,
+  option,
+  orNull,
+} from './options.ts';
+import { toyCheckpoint } from './package-root.ts';
+
+/** Continues well on the shipped checkpoint; used only with that. */
+const TOY_PROMPT = 'Once there was a little fox named Mila';
+
+/** Seed where none is given: fixed, so that a command gives the same text every time. */
+const DEFAULT_SEED = '0';
+
+const MODES = ['hamburger', 'base'] as const;
+
+/** The kernel sets that can be chosen. */
+const KERNELS = { reference: referenceKernels } as const;
+
+/** Options that {@link addRunOptions} declares. */
+export interface RunOptions {
+  readonly checkpoint?: string;
+  readonly promptFile?: string;
+  readonly promptIds?: readonly number[];
+  readonly chat?: true;
+  readonly mode?: (typeof MODES)[number];
+  readonly profile: string;
+  readonly confidence?: OrNone<number>;
+  readonly maxTokens?: number;
+  readonly maxPositions?: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed?: string;
+  readonly uniforms?: string;
+  readonly numerics: Numerics;
+  readonly kernels: keyof typeof KERNELS;
+}
+
+/**
+ * Declares the options of a run.
+ *
+ * @param maxTokens the most output tokens where neither they nor the positions are limited by an option
+ */
+export function addRunOptions(command: Command, maxTokens: number): Command {
+  return command
+    .argument('[prompt]', 'text to continue (default, with the toy checkpoint: the beginning of a story)')
+    .optionsGroup('Options of the prompt:')
+    .addOption(option('--prompt-file <file>', 'take the prompt from a UTF-8 file, final line feed included'))
+    .addOption(option('--prompt-ids <ids>', "take the prompt as token ids, such as '1,2,3'", integerList))
+    .addOption(option('--chat', "give the prompt as the user's message to the checkpoint's chat template"))
+    .optionsGroup('Options of decoding:')
+    .addOption(
+      option('--checkpoint <folder>', 'checkpoint folder (default: the toy that comes with the package)'),
+    )
+    .addOption(
+      choice(
+        '--mode <mode>',
+        'decode in macro-steps, or with the base alone (default: macro-steps, if there are modules)',
+        MODES,
+        null,
+      ),
+    )
+    .addOption(
+      option(
+        '--confidence <c>',
+        "threshold on the continue confidence, from 0 to 1; 'none' stops at p > 0.5 (default: the profile's)",
+        confidence,
+      ),
+    )
+    .addOption(
+      choice(
+        '--profile <name>',
+        'whose behaviour, where published implementations differ',
+        [...profiles.keys()],
+        trainProfile.name,
+      ),
+    )
+    .addOption(
+      option(
+        '--max-tokens <n>',
+        `most output tokens (default: ${maxTokens}, or no limit with --max-positions)`,
+        integer(0),
+      ),
+    )
+    .addOption(
+      option('--max-positions <n>', "most positions of prompt and output (default: the model's)", integer(1)),
+    )
+    .addOption(
+      option(
+        '--temperature <t>',
+        '0 for the likeliest token, above 0 to sample',
+        number('a number of at least 0', (value) => value >= 0),
+        { value: 0 },
+      ),
+    )
+    .addOption(option('--top-k <k>', 'sample from the k likeliest tokens', integer(1)))
+    .addOption(
+      option(
+        '--top-p <p>',
+        'sample from the likeliest tokens that together have probability p',
+        number('a number above 0 and up to 1', (value) => 0 < value && value <= 1),
+      ),
+    )
+    .addOption(
+      option('--seed <text>', `seed of the sampling (default: "${DEFAULT_SEED}")`, nonEmpty('a seed')),
+    )
+    .addOption(
+      option(
+        '--uniforms <file>',
+        'sample with these numbers instead: a JSON list, each from 0 to below 1',
+      ).conflicts('seed'),
+    )
+    .addOption(
+      choice('--numerics <mode>', 'arithmetic in binary32 or in binary64', [
+        'f32',
+        'f64',
+      ] satisfies Numerics[]),
+    )
+    .addOption(choice('--kernels <set>', 'implementation of that arithmetic', Object.keys(KERNELS)))
+    .optionsGroup('Options:');
+}
+
+/** What the prompt is. */
+export interface Prompt {
+  readonly ids: readonly number[];
+  /** As it was given, or as the ids spell it; `null` if there is no tokenizer. */
+  readonly text: string | null;
+}
+
+/** What was chosen, by the options or by default, for reports. */
+export interface Settings {
+  readonly mode: (typeof MODES)[number];
+  readonly profile: string;
+  /** `null` for a plain base. */
+  readonly confidence: OrNone<number> | null;
+  readonly numerics: Numerics;
+  readonly kernels: string;
+  readonly max_tokens: number;
+  readonly max_positions: number;
+  /** 0 for the likeliest token. */
+  readonly temperature: number;
+  readonly top_k: number | null;
+  readonly top_p: number | null;
+  /** `null` if nothing was drawn from a seed. */
+  readonly seed: string | null;
+}
+
+/** A run that can start. */
+export interface Run {
+  readonly checkpoint: Checkpoint;
+  readonly model: Model;
+  readonly prompt: Prompt;
+  readonly profile: Profile;
+  /** For `generate` of the library; without probabilities and trace. */
+  readonly generateOptions: GenerateOptions;
+  readonly settings: Settings;
+  /** Names of the options, for the library's errors. */
+  readonly optionNames: OptionNames;
+  /** Draws of `--uniforms` that are left, or 0. */
+  unusedDraws(): number;
+}
+
+/** Opens the checkpoint, reads the prompt and loads the model, with a progress bar. */
+export function prepareRun(
+  context: Context,
+  argument: string | undefined,
+  options: RunOptions,
+  defaultMaxTokens: number,
+): Run {
+  const checkpoint = openCheckpoint(options.checkpoint ?? toyCheckpoint());
+  try {
+    const mode = options.mode ?? (checkpoint.config.hamburger === null ? 'base' : 'hamburger');
+    if (mode === 'hamburger' && checkpoint.config.hamburger === null) {
+      throw new CallerError({
+        subject: '--mode hamburger',
+        expected: 'a checkpoint with HAMburger modules',
+        found: `a plain base, ${checkpoint.folder}`,
+        hint: '"hamburger init --from-base" gives it modules',
+      });
+    }
+    const prompt = readPrompt(checkpoint, argument, options);
+    const { tokenChoice, draws } = readChoice(context, options);
+    const model = loadModel(context, checkpoint, options);
+    if (mode === 'base' && options.confidence !== undefined) {
+      context.output.say('note: --confidence has no effect with --mode base');
+    }
+    const profile = profiles.get(options.profile)!;
+    const { maxPositions } = options;
+    const maxTokens = options.maxTokens ?? maxPositions ?? defaultMaxTokens;
+    const threshold = options.confidence ?? profile.confidence;
+    const sampled = options.temperature > 0;
+    return {
+      checkpoint,
+      model: mode === 'base' && isHamburger(model) ? baseOf(model) : model,
+      prompt,
+      profile,
+      generateOptions: {
+        prompt: prompt.ids,
+        maxTokens,
+        ...(maxPositions === undefined ? {} : { maxPositions }),
+        confidence: orNull(threshold),
+        profile,
+        choice: tokenChoice,
+      },
+      settings: {
+        mode,
+        profile: profile.name,
+        confidence: mode === 'base' ? null : threshold,
+        numerics: options.numerics,
+        kernels: options.kernels,
+        max_tokens: maxTokens,
+        max_positions: maxPositions ?? model.config.maxPositionEmbeddings,
+        temperature: options.temperature,
+        top_k: sampled ? (options.topK ?? null) : null,
+        top_p: sampled ? (options.topP ?? null) : null,
+        seed: sampled && draws === undefined ? (options.seed ?? DEFAULT_SEED) : null,
+      },
+      optionNames: {
+        prompt: promptName(options),
+        'token id': promptName(options),
+        'max tokens': '--max-tokens',
+        'max positions': '--max-positions',
+        'replayed draws': '--uniforms',
+      },
+      unusedDraws: () => draws?.remaining ?? 0,
+    };
+  } finally {
+    checkpoint.close();
+  }
+}
+
+function promptName({ promptFile, promptIds }: RunOptions): string {
+  return promptIds !== undefined ? '--prompt-ids' : promptFile !== undefined ? '--prompt-file' : 'prompt';
+}
+
+function readPrompt(checkpoint: Checkpoint, argument: string | undefined, options: RunOptions): Prompt {
+  const { promptFile, promptIds, chat } = options;
+  const { tokenizer } = checkpoint;
+  const given = [argument, promptFile, promptIds].filter((source) => source !== undefined).length;
+  if (given > 1 || (given === 0 && options.checkpoint !== undefined)) {
+    throw new CallerError({
+      subject: 'prompt',
+      expected: 'one of a text, --prompt-file and --prompt-ids',
+      found: given === 0 ? 'none' : `${given} of them`,
+    });
+  }
+  if (promptIds !== undefined) {
+    if (chat) {
+      throw new CallerError({
+        subject: '--chat',
+        expected: 'a prompt that is a text, to be put into the template',
+        found: '--prompt-ids',
+      });
+    }
+    return { ids: promptIds, text: textOf(checkpoint, promptIds) };
+  }
+  const text =
+    promptFile === undefined ? (argument ?? TOY_PROMPT) : decodeUtf8(readWhole(promptFile), promptFile);
+  if (tokenizer === null) {
+    throw new DataError({
+      subject: checkpoint.folder,
+      expected: 'a tokenizer, to make token ids of a text',
+      found: 'a checkpoint without one',
+      hint: 'Give the prompt with --prompt-ids',
+    });
+  }
+  if (!chat) return { ids: tokenizer.encode(text), text };
+  const { chatTemplate: template, bosToken, eosToken, folder } = checkpoint;
+  if (template === null) {
+    throw new DataError({
+      subject: `--chat: ${folder}`,
+      expected: 'a chat template',
+      found: 'a checkpoint without one',
+    });
+  }
+  const rendered = renderChat(
+    template,
+    [{ role: 'user', content: text }],
+    { bosToken, eosToken, addGenerationPrompt: true },
+    `chat template of ${folder}`,
+  );
+  return { ids: tokenizer.encodeWithoutSpecials(rendered), text: rendered };
+}
+
+/** What ids spell, special tokens left out; `null` without a tokenizer. */
+function textOf({ tokenizer }: Checkpoint, ids: readonly number[]): string | null {
+  if (tokenizer === null) return null;
+  // An id outside the vocabulary is refused by the model, which knows how large that is.
+  const known = ids.filter((id) => id < tokenizer.vocabularySize);
+  return tokenizer.decode(known, { skipSpecialTokens: true });
+}
+
+function readChoice(
+  { output }: Context,
+  options: RunOptions,
+): { tokenChoice: TokenChoice; draws: ReplayedUniforms | undefined } {
+  const { temperature, topK, topP, seed, uniforms: file } = options;
+  if (temperature === 0) {
+    const useless = Object.entries({ '--top-k': topK, '--top-p': topP, '--seed': seed, '--uniforms': file })
+      .filter(([, value]) => value !== undefined)
+      .map(([name]) => name);
+    if (useless.length > 0) output.say(`note: ${useless.join(', ')}: no effect with --temperature 0`);
+    return { tokenChoice: greedyChoice, draws: undefined };
+  }
+  const draws =
+    file === undefined
+      ? undefined
+      : namingOptions({ draw: '--uniforms' }, () => replayedUniforms(readNumbers(file)));
+  const tokenChoice = samplingChoice({
+    temperature,
+    ...(topK === undefined ? {} : { topK }),
+    ...(topP === undefined ? {} : { topP }),
+    uniforms: draws ?? seededUniforms(seed ?? DEFAULT_SEED),
+  });
+  return { tokenChoice, draws };
+}
+
+function readNumbers(file: string): number[] {
+  const value = parseJson(decodeUtf8(readWhole(file), file), file);
+  if (Array.isArray(value) && value.every((element) => typeof element === 'number')) return value;
+  throw new DataError({ subject: file, expected: 'a list of numbers', found: show(value) });
+}
+
+function loadModel({ output, interruptibly }: Context, checkpoint: Checkpoint, options: RunOptions): Model {
+  const progress = output.progress('Loading');
+  try {
+    return interruptibly(() =>
+      checkpoint.loadModel(KERNELS[options.kernels](options.numerics), progress.update),
+    );
+  } finally {
+    progress.stop();
+  }
+}

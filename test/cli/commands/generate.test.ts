@@ -1,0 +1,451 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { checkpointFiles, plainConfig, writeFolder } from '../../helpers/checkpoint-folders.ts';
+import {
+  ended,
+  hamburger,
+  hasTerminal,
+  init,
+  jsonOf,
+  onTerminal,
+  start,
+  stdoutOf,
+  workFolder,
+} from '../run.ts';
+
+/** What `--json` prints. */
+interface Report {
+  readonly settings: Record<string, unknown>;
+  readonly prompt: { readonly ids: number[]; readonly text: string | null };
+  readonly ids: number[];
+  readonly text: string | null;
+  readonly segments: {
+    readonly tokens: {
+      readonly id: number;
+      readonly text?: string;
+      readonly probability: number;
+      readonly stop_probability: number | null;
+      readonly confidence: number | null;
+    }[];
+    readonly end: string;
+  }[];
+  readonly stop_reason: string;
+  readonly prompt_tokens: number;
+  readonly output_tokens: number;
+  readonly macro_steps: number;
+  readonly entry_positions: number[];
+}
+
+const cwd = workFolder();
+const generate = (...args: string[]) => ['generate', ...args];
+
+beforeAll(() => {
+  init(cwd, '--preset', 'tiny', '--seed', '7', '--out', 'tiny');
+  // Without a tokenizer.
+  writeFolder(join(cwd, 'bare'), checkpointFiles(plainConfig));
+});
+
+describe('generate: what is printed', () => {
+  it('the prompt, its continuation and a line feed; with --no-prompt not the prompt; nothing on stderr', () => {
+    const args = generate('Hello', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '9');
+    const whole = stdoutOf(args, { cwd });
+    const rest = stdoutOf([...args, '--no-prompt'], { cwd });
+    expect(whole).toBe(`Hello${rest}`);
+    expect(rest).toMatch(/^.+\n$/s);
+  });
+
+  it("--segments: '|' before every macro-step and nowhere else; without them the text is the same", () => {
+    const args = generate('Hi', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '10');
+    const { text, segments } = jsonOf<Report>(args, { cwd });
+    expect(segments.map(({ tokens }) => tokens.length)).toEqual([4, 4, 2]);
+    const marked = stdoutOf([...args, '--segments'], { cwd });
+    const parts = segments.map(({ tokens }) => tokens.map((token) => token.text).join(''));
+    expect(marked).toBe(`Hi|${parts.join('|')}\n`);
+    expect(parts.join('')).toBe(text);
+    expect(stdoutOf(args, { cwd })).toBe(`Hi${text}\n`);
+  });
+
+  it('ids, where there is no tokenizer, in the spelling that --prompt-ids and trace --segments read', () => {
+    const args = generate('--checkpoint', 'bare', '--prompt-ids', '1, 5', '--max-tokens', '4');
+    const { ids, text, prompt } = jsonOf<Report>(args, { cwd });
+    expect({ text, prompt }).toEqual({ text: null, prompt: { ids: [1, 5], text: null } });
+    expect(stdoutOf(args, { cwd })).toBe(`1,5,${ids.join(',')}\n`);
+    expect(stdoutOf([...args, '--no-prompt', '--segments'], { cwd })).toBe(`${ids.join('|')}\n`);
+  });
+
+  it('no output tokens: the prompt alone', () => {
+    expect(stdoutOf(generate('Hello', '--checkpoint', 'tiny', '--max-tokens', '0'), { cwd })).toBe('Hello\n');
+  });
+
+  it('a prompt from a file is the file to the byte, its final line feed included', () => {
+    writeFileSync(join(cwd, 'prompt.txt'), 'Grüße\n');
+    const args = generate('--prompt-file', 'prompt.txt', '--checkpoint', 'tiny', '--max-tokens', '1');
+    const { prompt } = jsonOf<Report>(args, { cwd });
+    expect(prompt.text).toBe('Grüße\n');
+    expect(prompt.ids).toEqual([256, ...Buffer.from('Grüße\n')]);
+  });
+
+  it('--chat: the prompt goes through the template, special tokens once, and only the answer is printed', () => {
+    const args = generate('One day', '--chat', '--max-tokens', '5');
+    const { prompt, text } = jsonOf<Report>(args);
+    expect(prompt.text).toBe('<|begin|>One day');
+    expect(prompt.ids).toEqual(jsonOf<Report>(generate('One day', '--max-tokens', '0')).prompt.ids);
+    expect(stdoutOf(args)).toBe(`${text}\n`);
+  });
+
+  it('--stats: on stderr, and the text on stdout is the same', () => {
+    const args = generate('Hi', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '10');
+    const { code, stdout, stderr } = hamburger([...args, '--stats'], { cwd });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: stdoutOf(args, { cwd }) });
+    // 3 prompt tokens; two of the three macro-steps became entries; a plain decoder: 3 + 10 - 1.
+    expect(stderr).toMatch(
+      /^prompt {6}3 tokens\noutput {6}10 tokens in 3 macro-steps, 3\.33 tokens per macro-step\nKV entries {2}5; a plain decoder would hold 12\nspeed {7}[\d.]+ tokens\/s, the first after \d+\.\d\d s\nstopped {5}at the limit of output tokens\n$/,
+    );
+  });
+
+  it('the text comes as it is generated and not at the end', async () => {
+    const child = start(generate('Hi', '--checkpoint', 'tiny', '--numerics', 'f64', '--max-tokens', '400'), {
+      cwd,
+    });
+    const outcome = ended(child);
+    let chunks = 0;
+    let endedAfter: number | undefined;
+    child.stdout!.on('data', () => chunks++);
+    child.on('exit', () => {
+      endedAfter = chunks;
+    });
+    await once(child.stdout!, 'data');
+    expect(endedAfter).toBeUndefined();
+    const { code, stdout } = await outcome;
+    expect(code).toBe(0);
+    expect(chunks).toBeGreaterThan(3);
+    expect(stdout.startsWith('Hi')).toBe(true);
+  });
+});
+
+describe('generate: --json', () => {
+  it('one object, whose parts agree with each other and with the text', () => {
+    const args = generate('Once there was', '--max-tokens', '30');
+    const report = jsonOf<Report>(args);
+    const { ids, text, segments, prompt, entry_positions: positions } = report;
+    expect(stdoutOf(args)).toBe(`Once there was${text}\n`);
+    expect(segments.flatMap(({ tokens }) => tokens.map(({ id }) => id))).toEqual(ids);
+    expect(segments.flatMap(({ tokens }) => tokens.map((token) => token.text)).join('')).toBe(text);
+    expect(report).toMatchObject({
+      stop_reason: 'length',
+      prompt_tokens: prompt.ids.length,
+      output_tokens: ids.length,
+      macro_steps: segments.length,
+      settings: {
+        mode: 'hamburger',
+        profile: 'train',
+        confidence: 0.8,
+        numerics: 'f32',
+        kernels: 'reference',
+        max_tokens: 30,
+        max_positions: 512,
+        temperature: 0,
+        top_k: null,
+        top_p: null,
+        seed: null,
+      },
+    });
+    expect(ids).toHaveLength(30);
+    // positions/C1, C2: every prompt token, then the last token of every segment but the one that is not an entry yet.
+    let last = prompt.ids.length - 1;
+    const expected = prompt.ids.map((_, i) => i);
+    for (const { tokens } of segments.slice(0, -1)) {
+      last += tokens.length;
+      expected.push(last);
+    }
+    expect(positions).toEqual(expected);
+    // Several tokens fall out of one macro-step, or the toy shows nothing.
+    expect(segments.some(({ tokens }) => tokens.length > 1)).toBe(true);
+    for (const { tokens, end } of segments) {
+      for (const { probability, stop_probability: p, confidence } of tokens) {
+        expect(probability).toBeGreaterThan(0);
+        expect(probability).toBeLessThanOrEqual(1);
+        expect(confidence).toBe(1 - p!);
+      }
+      if (end === 'confidence') expect(tokens.at(-1)!.confidence).toBeLessThan(0.8);
+      for (const { confidence } of tokens.slice(0, -1)) expect(confidence).toBeGreaterThanOrEqual(0.8);
+    }
+  });
+
+  it('a plain base has no stop head: null, not 0', () => {
+    const { settings, segments } = jsonOf<Report>(generate('One day', '--mode', 'base', '--max-tokens', '3'));
+    expect(settings).toMatchObject({ mode: 'base', confidence: null });
+    expect(segments).toHaveLength(3);
+    expect(segments[0]!.tokens[0]).toMatchObject({ stop_probability: null, confidence: null });
+  });
+
+  it("--confidence none is told apart from a plain base's", () => {
+    const { settings } = jsonOf<Report>(generate('One day', '--confidence', 'none', '--max-tokens', '1'));
+    expect(settings.confidence).toBe('none');
+  });
+
+  it('no character that a terminal obeys stands in it unescaped', () => {
+    const args = generate('a\u009bb\u202ec\u001b', '--checkpoint', 'tiny', '--max-tokens', '1', '--json');
+    const json = stdoutOf(args, { cwd });
+    expect(json).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
+    expect(JSON.parse(json).prompt.text).toBe('a\u009bb\u202ec\u001b');
+  });
+});
+
+describe('generate: decoding', () => {
+  const known = new Map<string, number[]>();
+  /** The output ids of a command. */
+  const ids = (...args: string[]): number[] => {
+    const key = args.join(' ');
+    const found = known.get(key) ?? jsonOf<Report>(generate(...args)).ids;
+    known.set(key, found);
+    return found;
+  };
+
+  it('the same command gives the same bytes', () => {
+    const args = generate('One day', '--temperature', '1', '--max-tokens', '25', '--json');
+    expect(stdoutOf(args)).toBe(stdoutOf(args));
+  });
+
+  it('without a seed it is 0; another seed gives another text', () => {
+    const sampled = ['One day', '--temperature', '1', '--max-tokens', '25'];
+    const free = ids(...sampled);
+    expect(ids(...sampled, '--seed', '0')).toEqual(free);
+    expect(ids(...sampled, '--seed', '1')).not.toEqual(free);
+  });
+
+  it('--top-k 1 is greedy whatever the temperature', () => {
+    expect(ids('One day', '--temperature', '9', '--top-k', '1', '--max-tokens', '10')).toEqual(
+      ids('One day', '--max-tokens', '10'),
+    );
+  });
+
+  it('--top-p keeps the improbable tokens out', () => {
+    const sampled = ['One day', '--temperature', '9', '--max-tokens', '10'];
+    expect(ids(...sampled, '--top-p', '0.0001')).toEqual(ids('One day', '--max-tokens', '10'));
+    expect(ids(...sampled)).not.toEqual(ids('One day', '--max-tokens', '10'));
+  });
+
+  it('--uniforms: one number is used for each token, and what is left over is told', () => {
+    writeFileSync(join(cwd, 'zeros.json'), '[0, 0, 0, 0, 0]');
+    const { code, stdout, stderr } = hamburger(
+      generate(
+        'One day',
+        '--temperature',
+        '1',
+        '--uniforms',
+        join(cwd, 'zeros.json'),
+        '--max-tokens',
+        '3',
+        '--json',
+      ),
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'note: 2 numbers of --uniforms were not used\n' });
+    const report = JSON.parse(stdout) as Report;
+    // u = 0 takes the likeliest token, which comes first (token-choice/C4).
+    expect(report.ids).toEqual(ids('One day', '--max-tokens', '3'));
+    expect(report.settings.seed).toBeNull();
+  });
+
+  it('options of sampling without sampling are no error, but are told to have no effect', () => {
+    const { code, stderr } = hamburger(
+      generate('One day', '--top-k', '3', '--seed', '1', '--max-tokens', '1'),
+    );
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'note: --top-k, --seed: no effect with --temperature 0\n',
+    });
+  });
+
+  it("a profile's confidence holds where none is given", () => {
+    const settings = jsonOf<Report>(
+      generate('One day', '--profile', 'hf-generate', '--max-tokens', '1'),
+    ).settings;
+    expect(settings).toMatchObject({ profile: 'hf-generate', confidence: 0.9 });
+  });
+
+  it('a profile that overshoots does so here, one that cuts does not', () => {
+    const length = (profile: string): number =>
+      jsonOf<Report>(
+        generate(
+          'Hi',
+          '--checkpoint',
+          'tiny',
+          '--confidence',
+          '0',
+          '--max-tokens',
+          '5',
+          '--profile',
+          profile,
+        ),
+        { cwd },
+      ).ids.length;
+    expect([length('hf-generate'), length('gpt-fast'), length('train')]).toEqual([8, 5, 5]);
+  });
+
+  it('--max-positions bounds prompt and output together, and then --max-tokens has no default', () => {
+    const report = jsonOf<Report>(
+      generate('Hi', '--checkpoint', 'tiny', '--numerics', 'f32', '--max-positions', '300'),
+      { cwd },
+    );
+    // The last token takes no position.
+    expect(report.prompt_tokens + report.output_tokens).toBe(301);
+    expect(report.stop_reason).toBe('positions');
+  });
+
+  it('f64 is computed in f64: probabilities that f32 cannot hold', () => {
+    const probability = (mode: string): number =>
+      jsonOf<Report>(generate('One day', '--numerics', mode, '--max-tokens', '1')).segments[0]!.tokens[0]!
+        .stop_probability!;
+    expect(Math.fround(probability('f32'))).toBe(probability('f32'));
+    expect(Math.fround(probability('f64'))).not.toBe(probability('f64'));
+    expect(probability('f64')).toBeCloseTo(probability('f32'), 4);
+  });
+
+  it('the shipped checkpoint continues a prompt of its own when there is none', () => {
+    const { prompt, text } = jsonOf<Report>(generate('--max-tokens', '12'));
+    expect(prompt.text).toMatch(/^Once there was a [a-z ]+ named [A-Z][a-z]+$/);
+    expect(text).toMatch(/^[ .,]/);
+  });
+});
+
+describe('generate: bad input', () => {
+  const tiny = ['--checkpoint', 'tiny'];
+  const cases: [string, string[], string][] = [
+    [
+      'a folder that is not there',
+      ['x', '--checkpoint', 'nowhere'],
+      'nowhere: expected a checkpoint folder, which holds config.json and model.safetensors (or model.safetensors.index.json and the files that it names), found nothing of that name',
+    ],
+    ['no prompt', tiny, 'prompt: expected one of a text, --prompt-file and --prompt-ids, found none'],
+    [
+      'two prompts',
+      ['x', '--prompt-ids', '1', ...tiny],
+      'prompt: expected one of a text, --prompt-file and --prompt-ids, found 2 of them',
+    ],
+    [
+      'a prompt file that is not there',
+      ['--prompt-file', 'nothing.txt', ...tiny],
+      'nothing.txt: expected a readable file, found no such file',
+    ],
+    [
+      'a prompt file that is not text',
+      ['--prompt-file', 'binary', ...tiny],
+      'binary: expected UTF-8 text, found bytes that are not UTF-8',
+    ],
+    [
+      'a text without a tokenizer',
+      ['x', '--checkpoint', 'bare'],
+      'bare: expected a tokenizer, to make token ids of a text, found a checkpoint without one. Give the prompt with --prompt-ids',
+    ],
+    [
+      'an id outside the vocabulary',
+      ['--prompt-ids', '1,258', ...tiny],
+      'base/C1: --prompt-ids: token id at index 1: expected an integer from 0 to 257, found 258',
+    ],
+    [
+      'more tokens than positions',
+      ['x'.repeat(600), ...tiny],
+      'generation/C1: prompt: expected at most 512 tokens, one for each position, found 601',
+    ],
+    [
+      'more positions than the model has',
+      ['x', '--max-positions', '513', ...tiny],
+      'generation/C1: --max-positions: expected an integer from 1 to 512 (max_position_embeddings), found 513',
+    ],
+    [
+      'macro-steps of a plain base',
+      ['--prompt-ids', '1', '--mode', 'hamburger', '--checkpoint', 'bare'],
+      '--mode hamburger: expected a checkpoint with HAMburger modules, found a plain base, bare. "hamburger init --from-base" gives it modules',
+    ],
+    [
+      'a chat without a template',
+      ['x', '--chat', ...tiny],
+      '--chat: tiny: expected a chat template, found a checkpoint without one',
+    ],
+    [
+      'a chat of ids',
+      ['--prompt-ids', '1', '--chat', ...tiny],
+      '--chat: expected a prompt that is a text, to be put into the template, found --prompt-ids',
+    ],
+    [
+      'draws that are no list',
+      ['x', '--temperature', '1', '--uniforms', 'object.json', ...tiny],
+      'object.json: expected a list of numbers, found {"a":1}',
+    ],
+    [
+      'a draw of 1',
+      ['x', '--temperature', '1', '--uniforms', 'one.json', ...tiny],
+      '--uniforms: draw 1 of 2: expected a number in [0, 1), found 1',
+    ],
+    [
+      'too few draws',
+      ['x', '--temperature', '1', '--uniforms', 'half.json', ...tiny],
+      '--uniforms: expected at most 1 to be used, found one more asked for',
+    ],
+    [
+      'a name with control characters',
+      ['x', '--checkpoint', 'a\u001b[2J'],
+      'a\\u{1b}[2J: expected a checkpoint folder, which holds config.json and model.safetensors (or model.safetensors.index.json and the files that it names), found nothing of that name',
+    ],
+  ];
+
+  beforeAll(() => {
+    writeFolder(cwd, {
+      binary: Uint8Array.of(0xff, 0xfe),
+      'object.json': { a: 1 },
+      'one.json': [0, 1],
+      'half.json': [0.5],
+    });
+  });
+
+  it.each(cases)('%s', (_, args, message) => {
+    const { code, stdout, stderr } = hamburger(generate(...args), { cwd });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: `hamburger: ${message}\n` });
+    // With too few draws the first token is out already.
+    if (!args.includes('half.json')) expect(stdout).toBe('');
+  });
+
+  it('a seed and a list of draws contradict each other', () => {
+    const { code, stderr } = hamburger(generate('x', '--seed', '1', '--uniforms', 'half.json', ...tiny), {
+      cwd,
+    });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^hamburger: option '--uniforms <file>' cannot be used with option '--seed <text>'\n/,
+    );
+  });
+});
+
+describe('generate: colours', () => {
+  const escapes = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*m`, 'g');
+  const args = generate('One day', '--max-tokens', '12');
+
+  it('none in a pipe; with --color there are, and without them the text is the same', () => {
+    const plain = stdoutOf(args);
+    expect(plain).not.toContain('\u001b');
+    const coloured = stdoutOf([...args, '--color']);
+    expect(coloured.match(escapes)!.length).toBeGreaterThan(12);
+    expect(coloured.replaceAll(escapes, '')).toBe(plain);
+  });
+
+  it.skipIf(!hasTerminal)('on a terminal: colours and figures, unless turned off or NO_COLOR is set', () => {
+    const plain = stdoutOf(args);
+    const shown = onTerminal(args)!;
+    expect(shown).toMatch(escapes);
+    expect(shown.replaceAll(escapes, '').startsWith(plain)).toBe(true);
+    expect(shown).toContain('tokens per macro-step');
+    const withNoColor = onTerminal(args, { NO_COLOR: '1' })!;
+    expect(withNoColor).not.toContain('\u001b');
+    expect(withNoColor.startsWith(plain)).toBe(true);
+    expect(onTerminal([...args, '--no-color', '--no-stats'])).toBe(plain);
+  });
+
+  it.skipIf(!hasTerminal)('control characters of a model are shown to a terminal and not obeyed', () => {
+    const ids = ['--prompt-ids', '72,27,91,50,74', '--checkpoint', join(cwd, 'tiny'), '--max-tokens', '0'];
+    expect(stdoutOf(generate(...ids))).toBe('H\u001b[2J\n');
+    expect(onTerminal(generate(...ids, '--no-stats'))).toBe('H\\u{1b}[2J\n');
+  });
+});

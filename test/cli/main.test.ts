@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { hamburger, hasTerminal, onTerminal, stdoutOf } from './run.ts';
+
+const commands = ['generate', 'init', 'inspect', 'trace', 'import', 'export'];
+
+describe('hamburger', () => {
+  it('without a command there is help on stderr and a failure', () => {
+    const { code, stdout, stderr } = hamburger([]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^Usage: hamburger \[options\] \[command\]\n/);
+  });
+
+  it('--help is data: on stdout, a success, with all commands and exit codes', () => {
+    const help = stdoutOf(['--help']);
+    for (const command of commands) expect(help).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+    expect(help).toMatch(/Exit codes: 0 success, 1 .*, 2 .*, 70 .*, 130 /);
+  });
+
+  it('--version is that of the package', () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(stdoutOf(['--version'])).toBe(`${version}\n`);
+  });
+
+  it.each([
+    [['generat'], "hamburger: unknown command 'generat'\n(Did you mean generate?)\nAdd --help for usage.\n"],
+    [
+      ['import', 'llama2'],
+      "hamburger: unknown command 'llama2'\n(Did you mean llama2c?)\nAdd --help for usage.\n",
+    ],
+    [
+      ['generate', '--sed', '1'],
+      "hamburger: unknown option '--sed'\n(Did you mean --seed?)\nAdd --help for usage.\n",
+    ],
+    [
+      ['inspect', 'a', 'b'],
+      "hamburger: too many arguments for 'inspect'. Expected 1 argument but got 2.\nAdd --help for usage.\n",
+    ],
+    [['init'], "hamburger: required option '--out <folder>' not specified\nAdd --help for usage.\n"],
+    [
+      ['generate', '--numerics', 'f16'],
+      "hamburger: option '--numerics <mode>' argument 'f16' is invalid. Allowed choices are f32, f64.\nAdd --help for usage.\n",
+    ],
+    [
+      ['generate', '--top-p', '1.5'],
+      "hamburger: option '--top-p <p>' argument '1.5' is invalid. Expected a number above 0 and up to 1, found \"1.5\".\nAdd --help for usage.\n",
+    ],
+  ])('bad usage, %j: said on stderr with a hint, exit code 2', (args, message) => {
+    expect(hamburger(args)).toEqual({ code: 2, stdout: '', stderr: message });
+  });
+
+  it('control characters of the user do not reach the terminal through a message', () => {
+    const { code, stderr } = hamburger(['\u001b]0;title\u0007']);
+    expect(code).toBe(2);
+    expect(stderr).toBe("hamburger: unknown command '\\u{1b}]0;title\\u{7}'\nAdd --help for usage.\n");
+  });
+
+  it('an error has no stack, and with --debug it has one, before and after the command', () => {
+    const message = /^hamburger: nowhere: expected a checkpoint folder, .*, found nothing of that name$/m;
+    const plain = hamburger(['inspect', 'nowhere']);
+    expect(plain).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(message) });
+    expect(plain.stderr.trimEnd()).not.toContain('\n');
+    for (const args of [
+      ['--debug', 'inspect', 'nowhere'],
+      ['inspect', 'nowhere', '--debug'],
+    ]) {
+      const { code, stderr } = hamburger(args);
+      expect(code).toBe(2);
+      expect(stderr).toMatch(message);
+      expect(stderr).toMatch(/\n\s+at openCheckpoint /);
+    }
+  });
+
+  it.skipIf(!hasTerminal)('no colours in help and errors, also on a terminal', () => {
+    expect(onTerminal(['--help'])).not.toContain('\u001b');
+  });
+});

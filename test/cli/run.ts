@@ -1,0 +1,124 @@
+/** Runs the real program: the built `dist/cli/main.js`, in processes of its own. */
+
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const program = join(root, 'dist', 'cli', 'main.js');
+
+/** The checkpoint that comes with the package. */
+export const toy = join(root, 'fixtures', 'checkpoints', 'toy');
+
+/** Refuses to test a program that is not the one in the sources. */
+function checkBuild(): void {
+  const sources = ['lib', 'cli'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => join(root, folder, name)),
+  );
+  const built = existsSync(program) ? statSync(program).mtimeMs : undefined;
+  const newer = sources.find((path) => built === undefined || statSync(path).mtimeMs > built);
+  if (newer === undefined) return;
+  const reason = built === undefined ? 'is missing' : `is older than ${newer.slice(root.length)}`;
+  throw new Error(`${program.slice(root.length)} ${reason}: run "npm run build" first`);
+}
+checkBuild();
+
+/** What a run came to. */
+export interface Outcome {
+  /** Exit code; `null` if a signal ended the process. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Nothing of the environment of the tests that would change what the program prints. */
+const environment: NodeJS.ProcessEnv = { PATH: process.env.PATH, HOME: process.env.HOME };
+
+/** Runs a command to its end. */
+export function hamburger(args: readonly string[], { cwd = root }: { readonly cwd?: string } = {}): Outcome {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [program, ...args], {
+    cwd,
+    env: environment,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
+  if (error !== undefined) throw error;
+  return { code: status, stdout, stderr };
+}
+
+/** Runs a command that has to succeed and to say nothing unless `stderr` is looked at; returns its stdout. */
+export function stdoutOf(args: readonly string[], options: { readonly cwd?: string } = {}): string {
+  const { code, stdout, stderr } = hamburger(args, options);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+/** Runs a command with `--json` and returns what it says. */
+export function jsonOf<T>(args: readonly string[], options: { readonly cwd?: string } = {}): T {
+  return JSON.parse(stdoutOf([...args, '--json'], options)) as T;
+}
+
+/** Starts a command; its streams and its end are up to the test. */
+export function start(args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+  return spawn(process.execPath, [program, ...args], {
+    cwd: root,
+    env: environment,
+    stdio: 'pipe',
+    ...options,
+  });
+}
+
+/** Waits for the end of a process. */
+export function ended(child: ChildProcess): Promise<Outcome> {
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** Runs a command on a terminal, by means of the program `script` of util-linux; `undefined` where there is none. */
+export function onTerminal(
+  args: readonly string[],
+  set: Readonly<Record<string, string>> = {},
+): string | undefined {
+  const quoted = [process.execPath, program, ...args].map((arg) => `'${arg.replaceAll("'", "'\\''")}'`);
+  const { status, stdout, error } = spawnSync('script', ['-qec', quoted.join(' '), '/dev/null'], {
+    cwd: root,
+    env: { ...environment, TERM: 'xterm-256color', ...set },
+    encoding: 'utf8',
+  });
+  if (error !== undefined) return undefined;
+  expect(status).toBe(0);
+  return stdout.replaceAll('\r\n', '\n');
+}
+
+/** Whether {@link onTerminal} works here. */
+export const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+
+/** A folder for the checkpoints of one test file; removed at its end. */
+export function workFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'hamburger-cli-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Makes a checkpoint by `init`. */
+export function init(cwd: string, ...args: readonly string[]): void {
+  const { code, stderr } = hamburger(['init', ...args], { cwd });
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringMatching(/^[^\n]*: [\d,]+ parameters\n$/),
+  });
+}
