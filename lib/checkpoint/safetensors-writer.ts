@@ -1,5 +1,5 @@
 /**
- * Writing safetensors files: the header from what the tensors are, then one tensor after the other, each asked for its
+ * SPEC #safetensors — writing (safetensors/C6): the header from what the tensors are, then one tensor after the other, each asked for its
  * elements only when its turn has come, so that memory stays near one tensor's size.
  *
  * The bytes depend on nothing but the arguments: tensors lie and are named in the order given, without gaps, the header

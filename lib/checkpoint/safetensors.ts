@@ -1,5 +1,5 @@
 /**
- * Reading safetensors files: eight bytes with the length of the header (unsigned, little-endian), the header (a JSON
+ * SPEC #safetensors — reading: eight bytes with the length of the header (unsigned, little-endian), the header (a JSON
  * object, perhaps followed by spaces), then the tensors' bytes, little-endian, rows in order, without gaps.
  *
  * Everything the header says is checked before the first tensor is read, and the tensors are read one at a time, so a
@@ -202,7 +202,7 @@ function tensorSubject(file: string, name: string): string {
   return `${file}, tensor ${show(name)}`;
 }
 
-/** The bytes of the header, after checking that they are there. */
+/** The bytes of the header, after checking that they are there (safetensors/C1) and look like an object (safetensors/C2). */
 function readHeader(source: ByteSource): Uint8Array {
   const { name: subject, size } = source;
   if (size < LENGTH_BYTES) {
@@ -254,7 +254,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 }
 
-/** One tensor's member of the header, checked by itself. */
+/** One tensor's member of the header, checked by itself (safetensors/C3, C4). */
 function parseEntry(subject: string, value: unknown, dataSize: number): TensorEntry {
   if (!isJsonObject(value)) {
     throw new DataError({ subject, expected: `an object with ${MEMBERS.join(', ')}`, found: show(value) });
@@ -306,7 +306,7 @@ function parseEntry(subject: string, value: unknown, dataSize: number): TensorEn
   return { dtype: kind, shape, begin, end };
 }
 
-/** Checks that the tensors lie end to end from the first byte of the data to the last. */
+/** Checks that the tensors lie end to end from the first byte of the data to the last (safetensors/C5). */
 function checkCoverage(file: string, tensors: ReadonlyMap<string, TensorEntry>, dataSize: number): void {
   // A tensor without bytes goes before one that begins at the same place.
   const inOrder = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);

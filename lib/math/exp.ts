@@ -1,5 +1,6 @@
 /**
- * The exponential function.
+ * The exponential function. SPEC #elementary-functions: from exactly rounded operations alone (elementary-functions/E1), within 1 ulp
+ * (elementary-functions/E2), as all of this folder.
  *
  * Formula: `exp(x) = 2^k * exp(r)` with `k` the integer nearest to `x / ln 2` and `r = x - k ln 2`, so that
  * `|r| <= 0.3466`; and `exp(r) = 1 + r + r^2 (1/2! + r/3! + ... + r^12/14!)`.

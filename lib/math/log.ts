@@ -1,5 +1,5 @@
 /**
- * The natural logarithm.
+ * The natural logarithm. SPEC #elementary-functions.
  *
  * Formula: `x = 2^e m` with `181/256 < m <= 181/128` (about `sqrt(2)`), `f = m - 1` (exact), `s = f / (2 + f)`. Then
  * `log m = 2 artanh(s) = 2s + s R` with `R = 2/3 s^2 + 2/5 s^4 + ... + 2/21 s^20`. As `2s = f - s f` and

@@ -1,5 +1,5 @@
 /**
- * The logistic function and the activation built on it.
+ * The logistic function and the activation built on it. SPEC #elementary-functions.
  *
  * Formulas: `sigmoid(x) = 1 / (1 + exp(-x))`, `silu(x) = x / (1 + exp(-x))`, each operation rounded once, with
  * `exp` of this folder. Where `exp(-x)` is so large that adding 1 changes nothing, its exponent is multiplied in

@@ -1,5 +1,5 @@
 /**
- * Sine and cosine.
+ * Sine and cosine. SPEC #elementary-functions; defined up to a limit (elementary-functions/E3).
  *
  * Formula: `n` is the integer nearest to `x / (pi/2)` and `r = x - n pi/2`, so that `|r| <= 0.786`. By `n mod 4`
  * the sine of `x` is `sin r`, `cos r`, `-sin r`, `-cos r`, and its cosine the next in that circle.

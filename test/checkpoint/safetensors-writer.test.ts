@@ -38,7 +38,7 @@ function split(bytes: Uint8Array): { length: number; header: string; data: numbe
 }
 
 describe('the bytes written', () => {
-  it('are these, by the format: length, header in the order given, spaces up to a multiple of eight, data', () => {
+  it('safetensors/C6: are these, by the format: length, header in the order given, spaces up to a multiple of eight, data', () => {
     const bytes = safetensorsBytes(
       [
         tensor('b', 'F32', [2], [1, -2]),

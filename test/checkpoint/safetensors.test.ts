@@ -184,7 +184,7 @@ describe('openSafetensors refuses', () => {
     );
   });
 
-  it('a header that goes beyond the file, by one byte or by many', () => {
+  it('safetensors/C1: a header that goes beyond the file, by one byte or by many', () => {
     const found = (length: bigint): string => refusal(() => open(withLength(length, 16)));
     expect(found(17n)).toMatch(
       /expected a header of 17 bytes, as its first bytes say, found only 16 more bytes/,
@@ -225,7 +225,7 @@ describe('openSafetensors refuses', () => {
     expect(refusal(() => open(file(header, [0, 0, 0, 0])))).toMatch(message);
   });
 
-  it('a header that is not UTF-8', () => {
+  it('safetensors/C2: a header that is not UTF-8', () => {
     const bytes = file('{"é":{}}');
     bytes[bytes.indexOf(0xc3)] = 0xff;
     expect(refusal(() => open(bytes))).toMatch(/^header of w\.safetensors: expected UTF-8 text/);
@@ -290,7 +290,7 @@ describe('openSafetensors refuses', () => {
       'data_offsets in order and inside the 4 bytes',
     ],
     [
-      'fewer bytes than the shape needs',
+      'safetensors/C4: fewer bytes than the shape needs',
       entry({ shape: [2] }),
       '8 bytes for F32 of shape \\[2\\], found 4 bytes',
     ],
@@ -314,12 +314,12 @@ describe('openSafetensors refuses', () => {
     expect(found).toMatch(new RegExp(`^w\\.safetensors, tensor "layers\\.0": expected ${message}`));
   });
 
-  it('a size of minus zero', () => {
+  it('safetensors/C3: a size of minus zero', () => {
     const header = '{"a":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}';
     expect(refusal(() => open(file(header)))).toMatch(/shape to be a list of sizes/);
   });
 
-  it('tensors that overlap, wholly or by a part', () => {
+  it('safetensors/C5: tensors that overlap, wholly or by a part', () => {
     const eight = entry({ shape: [2], data_offsets: [0, 8] });
     const second = (begin: number): string => entry({ data_offsets: [begin, begin + 4] });
     for (const begin of [0, 3, 4]) {

@@ -7,7 +7,7 @@ describe('exp', () => {
     expect(worstOf(points, exp).ulps).toBeLessThan(1);
   });
 
-  it('keeps the rounding error of the reduced argument: normal results are within 0.66 ulp', () => {
+  it('elementary-functions/E2: keeps the rounding error of the reduced argument: normal results are within 0.66 ulp', () => {
     const normal = goldensOf('exp').filter(([regime]) => regime !== 'subnormal results');
     expect(
       worstOf(

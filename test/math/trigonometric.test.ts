@@ -39,7 +39,7 @@ describe.each([
     expect(() => compute(x)).toThrow(`argument of ${name}`);
   });
 
-  it('accepts the limit itself, of either sign', () => {
+  it('elementary-functions/E3: accepts the limit itself, of either sign', () => {
     expect(Math.abs(compute(TRIGONOMETRIC_LIMIT))).toBeLessThan(1);
     expect(Math.abs(compute(-TRIGONOMETRIC_LIMIT))).toBeLessThan(1);
   });

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { contentsOf } from '../../helpers/checkpoint-folders.ts';
+import { hamburger, init, jsonOf, workFolder } from '../run.ts';
+
+const cwd = workFolder();
+const run = (...args: string[]): string => {
+  const { code, stdout, stderr } = hamburger(args, { cwd });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  return stderr;
+};
+
+beforeAll(() => {
+  init(cwd, '--preset', 'tiny', '--no-modules', '--seed', '5', '--out', 'base');
+  init(cwd, '--from-base', 'base', '--out', 'grafted');
+  expect(run('export', '--checkpoint', 'grafted', '--out', 'llama')).toMatch(
+    /^llama: [\d,]+ parameters\nleft out: \d+ tensors \(a HAMburger module, which a plain Llama does not have\)\n$/,
+  );
+});
+
+describe('export', () => {
+  it('the base that modules were grafted on comes back to the byte', () => {
+    expect(contentsOf(join(cwd, 'llama'))).toEqual(contentsOf(join(cwd, 'base')));
+  });
+
+  it('what was exported can be imported, and says the same as the checkpoint with --mode base', () => {
+    run('import', 'hf', 'llama', '--out', 'imported');
+    const ids = (...args: string[]): number[] =>
+      jsonOf<{ ids: number[] }>(['generate', 'Hi', '--max-tokens', '6', ...args], { cwd }).ids;
+    expect(ids('--checkpoint', 'imported')).toEqual(ids('--checkpoint', 'grafted', '--mode', 'base'));
+  });
+
+  it('a folder that is there stays without --force', () => {
+    const { code, stderr } = hamburger(['export', '--checkpoint', 'grafted', '--out', 'llama'], { cwd });
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr:
+        'hamburger: llama: expected a name that is free, found a folder of that name. Choose another name, or replace it with --force\n',
+    });
+    run('export', '--checkpoint', 'grafted', '--out', 'llama', '--force');
+  });
+});
