@@ -13,6 +13,8 @@
  * @module
  */
 
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { printable } from '../lib/index.ts';
@@ -26,15 +28,18 @@ import type { Context } from './context.ts';
 import { BAD_INPUT_EXIT_CODE, explain } from './explain.ts';
 import { INTERRUPTED_EXIT_CODE, Interrupted, interruptible } from './interrupt.ts';
 import { examples } from './options.ts';
-import { processOutput } from './output.ts';
+import { createOutput, type Streams } from './output.ts';
 import { packageVersion } from './package-root.ts';
+
+/** Where it is not a terminal that says how wide it is. */
+const HELP_WIDTH = 80;
 
 const HELP = `
 Exit codes: 0 success, 1 a negative verdict, 2 bad usage or input, 70 a bug of this program, 130 interrupted.
 stdout is for data, stderr for talk. Colours only on a terminal, and not where NO_COLOR is set.
 `;
 
-function createProgram(context: Context): Command {
+function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   const program = new Command('hamburger')
     .description('HAMburger (arXiv 2505.20438): several tokens per pass of the base, one KV-cache entry')
     .version(packageVersion())
@@ -43,6 +48,10 @@ function createProgram(context: Context): Command {
     .showHelpAfterError('Add --help for usage.')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
+      writeOut: (text) => context.output.data(text),
+      writeErr: (text) => void stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? HELP_WIDTH,
+      getErrHelpWidth: () => stderr.columns ?? HELP_WIDTH,
       outputError: (text, write) => write(printable(text.replace(/^error: /, 'hamburger: '))),
     })
     .addHelpText('after', HELP + examples('hamburger generate', 'hamburger inspect', 'hamburger help init'));
@@ -55,12 +64,17 @@ function createProgram(context: Context): Command {
   return program;
 }
 
-/** Runs the program. @returns the exit code */
-async function run(): Promise<number> {
-  const output = processOutput();
-  const program = createProgram({ output, interruptibly: interruptible() });
+/**
+ * Runs a command.
+ *
+ * @param args what follows the name of the program
+ * @returns the exit code
+ */
+export async function run(args: readonly string[], streams: Streams): Promise<number> {
+  const output = createOutput(streams);
+  const program = createProgram({ output, interruptibly: interruptible() }, streams);
   try {
-    await program.parseAsync();
+    await program.parseAsync(args, { from: 'user' });
     await output.flush();
     return 0;
   } catch (error) {
@@ -78,5 +92,13 @@ async function run(): Promise<number> {
   }
 }
 
-process.on('SIGINT', () => process.exit(INTERRUPTED_EXIT_CODE));
-process.exitCode = await run();
+/** Whether this module is the program that was started, perhaps by a link to it, and not one that another module reads. */
+function isMain(): boolean {
+  const started = process.argv[1];
+  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url);
+}
+
+if (isMain()) {
+  process.on('SIGINT', () => process.exit(INTERRUPTED_EXIT_CODE));
+  process.exitCode = await run(process.argv.slice(2), process);
+}

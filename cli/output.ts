@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Writable } from 'node:stream';
 import { Ansis } from 'ansis';
 import { SingleBar } from 'cli-progress';
 import { CallerError, canonicalJson, printable } from '../lib/index.ts';
@@ -58,9 +59,16 @@ export interface Progress {
   stop(): void;
 }
 
-/** The output of this process. */
-export function processOutput(): Output {
-  const { stdout, stderr } = process;
+/** Where a program writes: the streams of a process, or what stands for them. */
+export interface Streams {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+}
+
+type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** Output to the given streams. */
+export function createOutput({ stdout, stderr }: Streams): Output {
   const state: StreamState = { closed: false, error: undefined };
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') state.closed = true;
@@ -83,7 +91,7 @@ export function processOutput(): Output {
     say: (text) => output.talk(printable(text)),
     talk: (text) => void stderr.write(`${text}\n`),
     async turn() {
-      if (stdout.writableNeedDrain && !state.closed) await drained();
+      if (stdout.writableNeedDrain && !state.closed) await drained(stdout);
       await new Promise((resolve) => setImmediate(resolve));
       if (state.error !== undefined) {
         throw new CallerError(
@@ -97,14 +105,13 @@ export function processOutput(): Output {
       if (!state.closed) await new Promise<void>((resolve) => stdout.write('', () => resolve()));
       await output.turn();
     },
-    progress: (label) => (stderr.isTTY ? terminalProgress(label) : { update() {}, stop() {} }),
+    progress: (label) => (stderr.isTTY ? terminalProgress(label, stderr) : { update() {}, stop() {} }),
   };
   return output;
 }
 
 /** Resolves when stdout can take more, or never will. */
-function drained(): Promise<void> {
-  const { stdout } = process;
+function drained(stdout: Writable): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       for (const event of ['drain', 'error', 'close']) stdout.removeListener(event, done);
@@ -114,7 +121,7 @@ function drained(): Promise<void> {
   });
 }
 
-function terminalProgress(label: string): Progress {
+function terminalProgress(label: string, stream: Writable): Progress {
   const started = performance.now();
   let bar: SingleBar | undefined;
   return {
@@ -123,6 +130,7 @@ function terminalProgress(label: string): Progress {
         if (performance.now() - started < PROGRESS_DELAY_MS) return;
         bar = new SingleBar({
           format: `${printable(label)} [{bar}] {percentage}%`,
+          stream,
           clearOnComplete: true,
           // It would install handlers of signals, which cannot run while the work is going on.
           gracefulExit: false,

@@ -84,7 +84,7 @@ function action(context: Context, argument: string | undefined, options: Options
   const { output, interruptibly } = context;
   const run = prepareRun(context, argument, options, DEFAULT_MAX_TOKENS);
   const { trace, tensors } = recordTrace();
-  const report = namingOptions({ ...run.optionNames, segment: '--segments' }, () =>
+  const report = namingOptions({ ...run.optionNames, segments: '--segments', segment: '--segments' }, () =>
     interruptibly(() =>
       options.segments === undefined ? free(context, run, trace) : forced(run, options.segments, trace),
     ),
