@@ -1,11 +1,15 @@
 /** f32 against f64, tensor by tensor: each stage recomputed in binary64 from the inputs that the f32 run itself shows. */
 
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
+import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { HamburgerModel } from '../../lib/model/model.ts';
-import { type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
+import { type Numerics, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
 import { recordTrace } from '../../lib/trace.ts';
 import { anchoredCheck } from '../helpers/anchored.ts';
+import { goldenPath } from '../helpers/goldens.ts';
 import { finish, hamburgerOf, randomWeights, segmentsOf, smallConfig } from '../helpers/models.ts';
 
 const prompt = [3, 14, 15, 9, 2, 6, 5];
@@ -45,6 +49,17 @@ describe('f32 is within the anchored bounds of f64 at every traced tensor', () =
   it('a free run, llama3 scaling', () => {
     const ropeScaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositionEmbeddings: 64 };
     const verdicts = check(...pair(0.3, { ropeScaling }));
+    expect(worst(verdicts).margin, JSON.stringify(worst(verdicts))).toBeLessThanOrEqual(1);
+  });
+
+  it.each([
+    ['the golden model', goldenPath('models/distinct')],
+    ['the shipped toy checkpoint', fileURLToPath(new URL('../../fixtures/checkpoints/toy', import.meta.url))],
+  ])('a free run of %s', (_, folder) => {
+    const checkpoint = openCheckpoint(folder);
+    const load = (numerics: Numerics) => checkpoint.loadModel(referenceKernels(numerics)) as HamburgerModel;
+    const verdicts = check(load('f32'), load('f64'));
+    checkpoint.close();
     expect(worst(verdicts).margin, JSON.stringify(worst(verdicts))).toBeLessThanOrEqual(1);
   });
 
