@@ -76,7 +76,9 @@ export function ropeTable(
   positions: readonly number[],
   rounding: RopeTableRounding,
 ): RopeTable {
-  const round = rounding === 'bf16' ? roundToBf16 : (value: number) => value;
+  // By way of binary32, as an implementation does that computes the table there and then converts it (rope/C5).
+  const round =
+    rounding === 'bf16' ? (value: number) => roundToBf16(Math.fround(value)) : (value: number) => value;
   const shape = [positions.length, frequencies.length];
   // 3. Let the angle be position times frequency, and round its cosine and sine.
   const angles = positions.flatMap((position) =>

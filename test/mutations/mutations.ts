@@ -114,6 +114,14 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'golden rope-frequencies.llama3.three-bands',
   },
   {
+    mistake: 'bfloat16 table rounded once instead of by way of binary32',
+    file: 'lib/ops/rope.ts',
+    find: 'roundToBf16(Math.fround(value))',
+    replace: 'roundToBf16(value)',
+    test: 'test/ops/rope.test.ts',
+    caughtBy: 'rope/C5: a bf16 table has bf16 entries',
+  },
+  {
     mistake: 'query head h reads key/value head h mod Hkv',
     file: 'lib/kernels/reference.ts',
     find: 'keys.head(Math.floor(h / group))',

@@ -116,6 +116,9 @@ describe.each(['f64', 'f32'] as const)('rope, %s', (numerics) => {
     }
     expect(table.cos.get(1, 0)).toBe(0.5390625);
     expect(table.sin.get(1, 0)).toBe(0.83984375);
+    // sin 11446 = -0.92382814024...: binary32 rounds it to a tie of bfloat16, which goes to the even -0.921875; rounded once it
+    // would be -0.92578125.
+    expect(ropeTable(kernels, Float64Array.from([1]), [11446], 'bf16').sin.get(0, 0)).toBe(-0.921875);
   });
 
   it('numerics/N8: angles are binary64 in both modes, so the f32 table is the f64 table rounded once', () => {
