@@ -188,6 +188,7 @@ export interface Settings {
 
 /** A run that can start. */
 export interface Run {
+  /** Closed: the model has been read from it. */
   readonly checkpoint: Checkpoint;
   readonly model: Model;
   readonly prompt: Prompt;

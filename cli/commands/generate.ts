@@ -20,6 +20,9 @@ const DEFAULT_MAX_TOKENS = 256;
 /** However fast tokens come, they are printed this often: enough to look continuous, and seldom enough to cost nothing. */
 const SLICE_MS = 30;
 
+/** Who presses Ctrl-C does not notice a delay of this. */
+const SLOW_MS = 150;
+
 interface Options extends RunOptions {
   /** False with `--no-prompt`. */
   readonly prompt: boolean;
@@ -104,7 +107,8 @@ async function action(context: Context, argument: string | undefined, options: O
 }
 
 /**
- * Runs a generation in slices, between which streams and signals have their turn.
+ * Runs a generation in slices, between which streams and signals have their turn. Where a slice may take long, as the one
+ * with the prompt, it is made interruptible by itself.
  *
  * @returns `undefined` if it was cut short because nobody reads stdout any more
  */
@@ -114,8 +118,11 @@ async function inSlices(
   steps: Generator<GeneratedToken, Generation>,
   each: (token: GeneratedToken) => void,
 ): Promise<Generation | undefined> {
-  for (;;) {
-    const slice = namingOptions(run.optionNames, () => interruptibly(() => takeFor(steps, SLICE_MS)));
+  const work = () => takeFor(steps, SLICE_MS);
+  for (let slow = true; ; ) {
+    const started = performance.now();
+    const slice = namingOptions(run.optionNames, () => (slow ? interruptibly(work) : work()));
+    slow = performance.now() - started > SLOW_MS;
     slice.taken.forEach(each);
     await output.turn();
     if (slice.result !== undefined || output.closed) return slice.result;

@@ -215,16 +215,13 @@ export function addInit(program: Command, context: Context): void {
 function create(context: Context, options: Options): void {
   namingOptions(OPTION_NAMES, () => {
     const config = configOf(options);
-    const values = initialiser(options.seed, config);
-    makeCheckpointFolder(context, options, (folder, onTensor) => {
-      const contents = {
-        config,
-        dtype: options.dtype ?? 'F32',
-        tensor: values,
-        tokenizer: tokenizerOf(options, config),
-      };
-      writeCheckpoint(folder, contents, { onTensor });
-    });
+    const contents = {
+      config,
+      dtype: options.dtype ?? 'F32',
+      tensor: initialiser(options.seed, config),
+      tokenizer: tokenizerOf(options, config),
+    };
+    makeCheckpointFolder(context, options, (out, onTensor) => writeCheckpoint(out, contents, { onTensor }));
     tellMade(context, options.out, config);
   });
 }

@@ -169,7 +169,7 @@ function writeElements(sink: ByteSink, tensor: TensorToWrite): void {
     const array = elements as Float64Array | Float32Array | BigInt64Array | Int32Array;
     const step = CHUNK_BYTES / SAFETENSORS_WIDTHS[dtype];
     for (let done = 0; done < count; done += step) {
-      sink.write(machineToLittleEndian(array.subarray(done, Math.min(done + step, count))));
+      sink.write(machineToLittleEndian(array.subarray(done, done + step)));
     }
     return;
   }

@@ -24,10 +24,17 @@ export interface StreamingDecoder {
 const REPLACEMENT = '\uFFFD';
 
 /**
- * Ids that are decoded again with each new one are cut down to this many when they have become twice as many. A character
- * has at most four bytes, so four of them would do for vocabularies in which every token has at least a byte.
+ * Ids that are decoded again with each new one are cut down to this many when they have become twice as many. Sixteen
+ * tokens of a byte or more are at least {@link WINDOW_UNITS} long, since no three bytes decode to less than one unit.
  */
 const WINDOW_IDS = 16;
+
+/**
+ * The least text, in UTF-16 units, that has to be left after a cut: one that may be held back, for at most three bytes, and
+ * four before it, which are four bytes or more. So the bytes held back never lie at the cut. Only tokens that
+ * are spelled with nothing can make it less; then more ids are kept.
+ */
+const WINDOW_UNITS = 5;
 
 /**
  * Decodes what follows a prompt, id by id.
@@ -36,10 +43,9 @@ const WINDOW_IDS = 16;
  * middle of a character; its first bytes decode to one U+FFFD at the end of the text until the others come. So one
  * U+FFFD at the end is held back, also at the end of the prompt.
  *
- * Each id costs the decoding of at most `2 * WINDOW_IDS` ids, however long the text is: only the last ones are decoded
- * again. They are cut where the text falls into the same two parts when each is decoded by itself, that is, between
- * characters. What remains is never the beginning of the text, where a tokenizer may drop a space; it may be dropped there
- * all the same, but then from text that has been returned already, and by every later decoding alike.
+ * Each id costs the decoding of fewer than `2 * WINDOW_IDS` ids at a time, however long the text is: only the last ones are
+ * decoded again. By themselves they may begin with half a character, or lose a space that a tokenizer drops at the
+ * beginning of a text; but every later decoding begins in the same way, and what differs has been returned long before.
  */
 export function streamingDecoder(
   tokenizer: TextTokenizer,
@@ -58,24 +64,12 @@ export function streamingDecoder(
   /** Drops ids from the front, if there are many. */
   const shorten = (): void => {
     if (ids.length < 2 * WINDOW_IDS) return;
-    for (let cut = ids.length - WINDOW_IDS; cut < ids.length; cut++) {
-      const dropped = decode(ids.slice(0, cut));
-      const kept = decode(ids.slice(cut));
-      const between = text.slice(dropped.length, text.length - kept.length);
-      // Spaces between are what the tokenizer drops at the beginning of a text, or puts between tokens.
-      const clean =
-        kept.length > text.length - returned &&
-        dropped.length + between.length + kept.length === text.length &&
-        text.startsWith(dropped) &&
-        text.endsWith(kept) &&
-        /^ *$/.test(between);
-      if (clean) {
-        returned -= text.length - kept.length;
-        ids = ids.slice(cut);
-        text = kept;
-        return;
-      }
-    }
+    const last = ids.slice(-WINDOW_IDS);
+    const kept = decode(last);
+    if (kept.length < WINDOW_UNITS) return;
+    returned += kept.length - text.length;
+    ids = last;
+    text = kept;
   };
 
   /** The text up to `end` that has not been returned. */

@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type ByteSource, bytesSource } from '../../lib/checkpoint/byte-source.ts';
 import { fileSource } from '../../lib/checkpoint/file-source.ts';
 import {
@@ -70,7 +70,10 @@ const floats = (opened: SafetensorsFile, name: string): number[] => {
 };
 
 describe('a file written by another implementation', () => {
-  const opened = open(file(PYTHON_HEADER, Buffer.from(PYTHON_DATA, 'hex')));
+  let opened: SafetensorsFile;
+  beforeAll(() => {
+    opened = open(file(PYTHON_HEADER, Buffer.from(PYTHON_DATA, 'hex')));
+  });
 
   it('has its tensors in the order of the header, and its metadata', () => {
     const names = 'u64 i64 f64 f32 nothing scalar u32 i32 bf16 f16 u16 i16 i8 u8 bool';
@@ -385,6 +388,15 @@ describe('readFloats', () => {
       2 ** -24,
       Number.POSITIVE_INFINITY,
     ]);
+  });
+
+  it('keeps both in one file apart when they are so large that their values are tabulated', () => {
+    const count = 1 << 17;
+    const data = new Uint16Array(2 * count).fill(0x3c00, 0, count).fill(0x3f80, count);
+    const half = entry({ dtype: 'F16', shape: [count], data_offsets: [0, 2 * count] });
+    const brain = entry({ dtype: 'BF16', shape: [count], data_offsets: [2 * count, 4 * count] });
+    const opened = open(file(`{"a":${half},"b":${brain}}`, new Uint8Array(data.buffer)));
+    for (const name of ['a', 'b', 'a']) expect(new Set(floats(opened, name))).toEqual(new Set([1]));
   });
 
   it('keeps both in one file apart', () => {

@@ -85,15 +85,15 @@ describe('examples of the help texts', () => {
 
   it.each(commands.map((command) => [['hamburger', ...command].join(' '), command] as const))(
     '%s --help has examples that work',
-    (_, command) => {
-      const help = stdoutOf([...command, '--help']);
+    async (_, command) => {
+      const help = await stdoutOf([...command, '--help']);
       expect(help).toMatch(/^Usage: hamburger/);
       const examples = examplesOf(help);
       expect(examples.length).toBeGreaterThan(0);
       for (const args of examples) {
         // What an example is to make, another one may have made before it.
         const making = args.includes('--out') && !args.includes('trace') ? ['--force'] : [];
-        const { code, stderr } = hamburger([...args, ...making], { cwd });
+        const { code, stderr } = await hamburger([...args, ...making], { cwd });
         expect({ args, code, stderr }).toEqual({
           args,
           code: 0,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { contentsOf } from '../helpers/checkpoint-folders.ts';
-import { ended, init, start, workFolder } from './run.ts';
+import { ended, init, start, words, workFolder } from './run.ts';
 
 const cwd = workFolder();
 
@@ -16,22 +16,13 @@ const SOME_TIME_MS = 700;
 /** An interrupted command is to end at once; this long at most, on a busy machine. */
 const AT_ONCE_MS = 3000;
 
-beforeAll(() => {
-  init(cwd, '--preset', 'tiny', '--out', 'tiny');
-  // Ten million parameters: two thousand tokens of prompt take half a minute.
-  init(
+beforeAll(async () => {
+  await init(cwd, '--preset', 'tiny', '--out', 'tiny');
+  // Three million parameters: four thousand tokens of prompt take half a minute.
+  await init(
     cwd,
-    ...[
-      '--vocab-size',
-      '258',
-      '--hidden-size',
-      '256',
-      '--intermediate-size',
-      '1408',
-      '--num-hidden-layers',
-      '6',
-    ],
-    ...['--num-attention-heads', '4', '--max-position-embeddings', '4096', '--no-modules', '--out', 'slow'],
+    ...words('--vocab-size 258 --hidden-size 192 --intermediate-size 768 --num-hidden-layers 4'),
+    ...words('--num-attention-heads 4 --max-position-embeddings 4096 --no-modules --out slow'),
   );
 });
 
@@ -51,9 +42,10 @@ async function interrupted(
   return result;
 }
 
-/** Waits until something temporary appears in the folder: a file or folder is being written. */
+/** Waits until something temporary has appeared in the folder, and a moment more: then its contents are being written. */
 async function temporaryAppears(): Promise<void> {
   while (!readdirSync(cwd).some((name) => name.startsWith('.'))) await sleep(5);
+  await sleep(100);
 }
 
 describe('Ctrl-C', () => {
@@ -66,7 +58,7 @@ describe('Ctrl-C', () => {
 
   it('in the middle of one long pass, which no event loop can interrupt', async () => {
     // The note about --top-k is said before the work begins.
-    const args = ['generate', 'x'.repeat(2000), '--checkpoint', 'slow', '--top-k', '1'];
+    const args = ['generate', 'x'.repeat(4000), '--checkpoint', 'slow', '--top-k', '1'];
     const { code, stdout } = await interrupted(args, async (child) => {
       await once(child.stderr!, 'data');
       await sleep(SOME_TIME_MS);
@@ -101,7 +93,7 @@ describe('Ctrl-C', () => {
   it('during a trace: no file is written', async () => {
     const args = [
       'trace',
-      'x'.repeat(300),
+      'x'.repeat(4000),
       '--checkpoint',
       'slow',
       '--top-k',

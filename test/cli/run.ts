@@ -1,11 +1,16 @@
-/** Runs the real program: the built `dist/cli/main.js`, in processes of its own. */
+/**
+ * Runs the command line in two ways: {@link binary} and {@link start} run the built program, `dist/cli/main.js`, in a process of its
+ * own, as users do; {@link hamburger} runs the same commands from the sources in this process, which is ten times as fast.
+ */
 
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect } from 'vitest';
+import { afterAll, expect, onTestFinished } from 'vitest';
+import { run } from '../../cli/main.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = join(root, 'dist', 'cli', 'main.js');
@@ -36,11 +41,19 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** The words of a command line without quotes. */
+export const words = (text: string): string[] => text.split(/\s+/);
+
+/** Where to run: the project's folder by default. */
+interface Options {
+  readonly cwd?: string;
+}
+
 /** Nothing of the environment of the tests that would change what the program prints. */
 const environment: NodeJS.ProcessEnv = { PATH: process.env.PATH, HOME: process.env.HOME };
 
-/** Runs a command to its end. */
-export function hamburger(args: readonly string[], { cwd = root }: { readonly cwd?: string } = {}): Outcome {
+/** Runs the built program to its end. */
+export function binary(args: readonly string[], { cwd = root }: Options = {}): Outcome {
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [program, ...args], {
     cwd,
     env: environment,
@@ -51,26 +64,60 @@ export function hamburger(args: readonly string[], { cwd = root }: { readonly cw
   return { code: status, stdout, stderr };
 }
 
-/** Runs a command that has to succeed and to say nothing unless `stderr` is looked at; returns its stdout. */
-export function stdoutOf(args: readonly string[], options: { readonly cwd?: string } = {}): string {
-  const { code, stdout, stderr } = hamburger(args, options);
+/** What the built program writes to stdout, which has to succeed and to say nothing on stderr. */
+export function binaryStdout(args: readonly string[], options: Options = {}): string {
+  const { code, stdout, stderr } = binary(args, options);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return stdout;
 }
 
-/** Runs a command with `--json` and returns what it says. */
-export function jsonOf<T>(args: readonly string[], options: { readonly cwd?: string } = {}): T {
-  return JSON.parse(stdoutOf([...args, '--json'], options)) as T;
+/** A stream that keeps what is written. */
+function keeper(): { readonly stream: Writable; readonly text: () => string } {
+  const chunks: Buffer[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  return { stream, text: () => Buffer.concat(chunks).toString() };
 }
 
-/** Starts a command; its streams and its end are up to the test. */
+/** Runs a command in this process, in the folder `cwd`. Not for two at a time. */
+export async function hamburger(args: readonly string[], { cwd = root }: Options = {}): Promise<Outcome> {
+  const [stdout, stderr] = [keeper(), keeper()];
+  const before = process.cwd();
+  process.chdir(cwd);
+  try {
+    const code = await run(args, { stdout: stdout.stream, stderr: stderr.stream });
+    return { code, stdout: stdout.text(), stderr: stderr.text() };
+  } finally {
+    process.chdir(before);
+  }
+}
+
+/** What a command writes to stdout that has to succeed and to say nothing on stderr. */
+export async function stdoutOf(args: readonly string[], options: Options = {}): Promise<string> {
+  const { code, stdout, stderr } = await hamburger(args, options);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+/** What such a command says with `--json`. */
+export async function jsonOf<T>(args: readonly string[], options: Options = {}): Promise<T> {
+  return JSON.parse(await stdoutOf([...args, '--json'], options)) as T;
+}
+
+/** Starts the built program; its streams and its end are up to the test. It does not outlive the test. */
 export function start(args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-  return spawn(process.execPath, [program, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd: root,
     env: environment,
     stdio: 'pipe',
     ...options,
   });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
 }
 
 /** Waits for the end of a process. */
@@ -115,8 +162,8 @@ export function workFolder(): string {
 }
 
 /** Makes a checkpoint by `init`. */
-export function init(cwd: string, ...args: readonly string[]): void {
-  const { code, stderr } = hamburger(['init', ...args], { cwd });
+export async function init(cwd: string, ...args: readonly string[]): Promise<void> {
+  const { code, stderr } = await hamburger(['init', ...args], { cwd });
   expect({ code, stderr }).toEqual({
     code: 0,
     stderr: expect.stringMatching(/^[^\n]*: [\d,]+ parameters\n$/),

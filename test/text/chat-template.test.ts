@@ -76,6 +76,9 @@ describe('renderChat', () => {
       renderChat('[{{ bos_token }}{{ eos_token }}]', [], { ...options, bosToken: null, eosToken: null }),
     ).toBe('[]');
     expect(renderChat('[{{ bos_token }}{{ eos_token }}]', [], options)).toBe('[<s></s>]');
+    // Also where a template puts texts together, which fails for none.
+    const none = { ...options, bosToken: null, eosToken: null };
+    expect(renderChat("{{ bos_token + 'a' + eos_token }}", [], none)).toBe('a');
   });
 
   it('takes off the line feed behind a block and the indentation before it, as templates expect', () => {

@@ -18,7 +18,14 @@ const metaspace = loadTokenizer(
   'folder',
 );
 
-const TOKENIZERS = { llama2, llama3, byte, plain, metaspace };
+/** One that has a token spelled with nothing, which no text gives but a model may. */
+const empty = ((): TextTokenizer => {
+  const { tokenizer, config } = llama2Like();
+  tokenizer.model.vocab[''] = Object.keys(tokenizer.model.vocab).length;
+  return loadTokenizer(tokenizer, config, 'folder');
+})();
+
+const TOKENIZERS = { empty, llama2, llama3, byte, plain, metaspace };
 
 /** What the decoder returns for each id, and at the end. */
 function stream(
@@ -135,6 +142,28 @@ describe('streamingDecoder', () => {
     const space = llama2.tokenId('▁')!;
     const pieces = stream(llama2, [], new Array(200).fill(space), true);
     expect(pieces).toEqual(['', ...new Array(199).fill(' '), '']);
+  });
+
+  it('keeps what it needs when the last tokens are spelled with nothing', () => {
+    const nothing = empty.tokenId('')!;
+    const hello = empty.tokenId('▁hello')!;
+    const many = new Array(100).fill(nothing);
+    const pieces = stream(empty, [hello], [...many, hello, ...many, hello], true);
+    expect(pieces.filter((piece) => piece !== '')).toEqual([' hello', ' hello']);
+  });
+
+  it('does not decode special tokens again that are left out, however many there are', () => {
+    let longest = 0;
+    const counting: TextTokenizer = {
+      ...byte,
+      decode(ids, options) {
+        longest = Math.max(longest, ids.length);
+        return byte.decode(ids, options);
+      },
+    };
+    const decoder = streamingDecoder(counting, new Array(100).fill(256), { skipSpecialTokens: true });
+    for (let i = 0; i < 100; i++) decoder.push(257);
+    expect(longest).toBe(0);
   });
 
   it('completes a character that the prompt began, and does not repeat the prompt', () => {

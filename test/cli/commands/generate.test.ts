@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkpointFiles, plainConfig, writeFolder } from '../../helpers/checkpoint-folders.ts';
 import {
+  binary,
+  binaryStdout,
   ended,
   hamburger,
   hasTerminal,
@@ -12,6 +14,7 @@ import {
   onTerminal,
   start,
   stdoutOf,
+  words,
   workFolder,
 } from '../run.ts';
 
@@ -41,64 +44,66 @@ interface Report {
 const cwd = workFolder();
 const generate = (...args: string[]) => ['generate', ...args];
 
-beforeAll(() => {
-  init(cwd, '--preset', 'tiny', '--seed', '7', '--out', 'tiny');
+beforeAll(async () => {
+  await init(cwd, '--preset', 'tiny', '--seed', '7', '--out', 'tiny');
   // Without a tokenizer.
   writeFolder(join(cwd, 'bare'), checkpointFiles(plainConfig));
 });
 
 describe('generate: what is printed', () => {
-  it('the prompt, its continuation and a line feed; with --no-prompt not the prompt; nothing on stderr', () => {
+  it('the prompt, its continuation and a line feed; with --no-prompt not the prompt; nothing on stderr', async () => {
     const args = generate('Hello', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '9');
-    const whole = stdoutOf(args, { cwd });
-    const rest = stdoutOf([...args, '--no-prompt'], { cwd });
+    const whole = binaryStdout(args, { cwd });
+    const rest = binaryStdout([...args, '--no-prompt'], { cwd });
     expect(whole).toBe(`Hello${rest}`);
     expect(rest).toMatch(/^.+\n$/s);
   });
 
-  it("--segments: '|' before every macro-step and nowhere else; without them the text is the same", () => {
+  it("--segments: '|' before every macro-step and nowhere else; without them the text is the same", async () => {
     const args = generate('Hi', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '10');
-    const { text, segments } = jsonOf<Report>(args, { cwd });
+    const { text, segments } = await jsonOf<Report>(args, { cwd });
     expect(segments.map(({ tokens }) => tokens.length)).toEqual([4, 4, 2]);
-    const marked = stdoutOf([...args, '--segments'], { cwd });
+    const marked = await stdoutOf([...args, '--segments'], { cwd });
     const parts = segments.map(({ tokens }) => tokens.map((token) => token.text).join(''));
     expect(marked).toBe(`Hi|${parts.join('|')}\n`);
     expect(parts.join('')).toBe(text);
-    expect(stdoutOf(args, { cwd })).toBe(`Hi${text}\n`);
+    expect(await stdoutOf(args, { cwd })).toBe(`Hi${text}\n`);
   });
 
-  it('ids, where there is no tokenizer, in the spelling that --prompt-ids and trace --segments read', () => {
+  it('ids, where there is no tokenizer, in the spelling that --prompt-ids and trace --segments read', async () => {
     const args = generate('--checkpoint', 'bare', '--prompt-ids', '1, 5', '--max-tokens', '4');
-    const { ids, text, prompt } = jsonOf<Report>(args, { cwd });
+    const { ids, text, prompt } = await jsonOf<Report>(args, { cwd });
     expect({ text, prompt }).toEqual({ text: null, prompt: { ids: [1, 5], text: null } });
-    expect(stdoutOf(args, { cwd })).toBe(`1,5,${ids.join(',')}\n`);
-    expect(stdoutOf([...args, '--no-prompt', '--segments'], { cwd })).toBe(`${ids.join('|')}\n`);
+    expect(await stdoutOf(args, { cwd })).toBe(`1,5,${ids.join(',')}\n`);
+    expect(await stdoutOf([...args, '--no-prompt', '--segments'], { cwd })).toBe(`${ids.join('|')}\n`);
   });
 
-  it('no output tokens: the prompt alone', () => {
-    expect(stdoutOf(generate('Hello', '--checkpoint', 'tiny', '--max-tokens', '0'), { cwd })).toBe('Hello\n');
+  it('no output tokens: the prompt alone', async () => {
+    expect(await stdoutOf(generate('Hello', '--checkpoint', 'tiny', '--max-tokens', '0'), { cwd })).toBe(
+      'Hello\n',
+    );
   });
 
-  it('a prompt from a file is the file to the byte, its final line feed included', () => {
+  it('a prompt from a file is the file to the byte, its final line feed included', async () => {
     writeFileSync(join(cwd, 'prompt.txt'), 'Grüße\n');
     const args = generate('--prompt-file', 'prompt.txt', '--checkpoint', 'tiny', '--max-tokens', '1');
-    const { prompt } = jsonOf<Report>(args, { cwd });
+    const { prompt } = await jsonOf<Report>(args, { cwd });
     expect(prompt.text).toBe('Grüße\n');
     expect(prompt.ids).toEqual([256, ...Buffer.from('Grüße\n')]);
   });
 
-  it('--chat: the prompt goes through the template, special tokens once, and only the answer is printed', () => {
+  it('--chat: the prompt goes through the template, special tokens once, and only the answer is printed', async () => {
     const args = generate('One day', '--chat', '--max-tokens', '5');
-    const { prompt, text } = jsonOf<Report>(args);
+    const { prompt, text } = await jsonOf<Report>(args);
     expect(prompt.text).toBe('<|begin|>One day');
-    expect(prompt.ids).toEqual(jsonOf<Report>(generate('One day', '--max-tokens', '0')).prompt.ids);
-    expect(stdoutOf(args)).toBe(`${text}\n`);
+    expect(prompt.ids).toEqual((await jsonOf<Report>(generate('One day', '--max-tokens', '0'))).prompt.ids);
+    expect(await stdoutOf(args)).toBe(`${text}\n`);
   });
 
-  it('--stats: on stderr, and the text on stdout is the same', () => {
+  it('--stats: on stderr, and the text on stdout is the same', async () => {
     const args = generate('Hi', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '10');
-    const { code, stdout, stderr } = hamburger([...args, '--stats'], { cwd });
-    expect({ code, stdout }).toEqual({ code: 0, stdout: stdoutOf(args, { cwd }) });
+    const { code, stdout, stderr } = binary([...args, '--stats'], { cwd });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: await stdoutOf(args, { cwd }) });
     // 3 prompt tokens; two of the three macro-steps became entries; a plain decoder: 3 + 10 - 1.
     expect(stderr).toMatch(
       /^prompt {6}3 tokens\noutput {6}10 tokens in 3 macro-steps, 3\.33 tokens per macro-step\nKV entries {2}5; a plain decoder would hold 12\nspeed {7}[\d.]+ tokens\/s, the first after \d+\.\d\d s\nstopped {5}at the limit of output tokens\n$/,
@@ -126,11 +131,11 @@ describe('generate: what is printed', () => {
 });
 
 describe('generate: --json', () => {
-  it('one object, whose parts agree with each other and with the text', () => {
+  it('one object, whose parts agree with each other and with the text', async () => {
     const args = generate('Once there was', '--max-tokens', '30');
-    const report = jsonOf<Report>(args);
+    const report = await jsonOf<Report>(args);
     const { ids, text, segments, prompt, entry_positions: positions } = report;
-    expect(stdoutOf(args)).toBe(`Once there was${text}\n`);
+    expect(await stdoutOf(args)).toBe(`Once there was${text}\n`);
     expect(segments.flatMap(({ tokens }) => tokens.map(({ id }) => id))).toEqual(ids);
     expect(segments.flatMap(({ tokens }) => tokens.map((token) => token.text)).join('')).toBe(text);
     expect(report).toMatchObject({
@@ -174,21 +179,25 @@ describe('generate: --json', () => {
     }
   });
 
-  it('a plain base has no stop head: null, not 0', () => {
-    const { settings, segments } = jsonOf<Report>(generate('One day', '--mode', 'base', '--max-tokens', '3'));
+  it('a plain base has no stop head: null, not 0', async () => {
+    const { settings, segments } = await jsonOf<Report>(
+      generate('One day', '--mode', 'base', '--max-tokens', '3'),
+    );
     expect(settings).toMatchObject({ mode: 'base', confidence: null });
     expect(segments).toHaveLength(3);
     expect(segments[0]!.tokens[0]).toMatchObject({ stop_probability: null, confidence: null });
   });
 
-  it("--confidence none is told apart from a plain base's", () => {
-    const { settings } = jsonOf<Report>(generate('One day', '--confidence', 'none', '--max-tokens', '1'));
+  it("--confidence none is told apart from a plain base's", async () => {
+    const { settings } = await jsonOf<Report>(
+      generate('One day', '--confidence', 'none', '--max-tokens', '1'),
+    );
     expect(settings.confidence).toBe('none');
   });
 
-  it('no character that a terminal obeys stands in it unescaped', () => {
+  it('no character that a terminal obeys stands in it unescaped', async () => {
     const args = generate('a\u009bb\u202ec\u001b', '--checkpoint', 'tiny', '--max-tokens', '1', '--json');
-    const json = stdoutOf(args, { cwd });
+    const json = await stdoutOf(args, { cwd });
     expect(json).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
     expect(JSON.parse(json).prompt.text).toBe('a\u009bb\u202ec\u001b');
   });
@@ -197,60 +206,57 @@ describe('generate: --json', () => {
 describe('generate: decoding', () => {
   const known = new Map<string, number[]>();
   /** The output ids of a command. */
-  const ids = (...args: string[]): number[] => {
+  const ids = async (...args: string[]): Promise<number[]> => {
     const key = args.join(' ');
-    const found = known.get(key) ?? jsonOf<Report>(generate(...args)).ids;
+    const found = known.get(key) ?? (await jsonOf<Report>(generate(...args))).ids;
     known.set(key, found);
     return found;
   };
 
-  it('the same command gives the same bytes', () => {
+  it('the same command gives the same bytes, in one process and in another', async () => {
     const args = generate('One day', '--temperature', '1', '--max-tokens', '25', '--json');
-    expect(stdoutOf(args)).toBe(stdoutOf(args));
+    const first = binaryStdout(args);
+    expect(binaryStdout(args)).toBe(first);
+    expect(await stdoutOf(args)).toBe(first);
   });
 
-  it('without a seed it is 0; another seed gives another text', () => {
+  it('without a seed it is 0; another seed gives another text', async () => {
     const sampled = ['One day', '--temperature', '1', '--max-tokens', '25'];
-    const free = ids(...sampled);
-    expect(ids(...sampled, '--seed', '0')).toEqual(free);
-    expect(ids(...sampled, '--seed', '1')).not.toEqual(free);
+    const free = await ids(...sampled);
+    expect(await ids(...sampled, '--seed', '0')).toEqual(free);
+    expect(await ids(...sampled, '--seed', '1')).not.toEqual(free);
   });
 
-  it('--top-k 1 is greedy whatever the temperature', () => {
-    expect(ids('One day', '--temperature', '9', '--top-k', '1', '--max-tokens', '10')).toEqual(
-      ids('One day', '--max-tokens', '10'),
+  it('--top-k 1 is greedy whatever the temperature', async () => {
+    expect(await ids('One day', '--temperature', '9', '--top-k', '1', '--max-tokens', '10')).toEqual(
+      await ids('One day', '--max-tokens', '10'),
     );
   });
 
-  it('--top-p keeps the improbable tokens out', () => {
+  it('--top-p keeps the improbable tokens out', async () => {
     const sampled = ['One day', '--temperature', '9', '--max-tokens', '10'];
-    expect(ids(...sampled, '--top-p', '0.0001')).toEqual(ids('One day', '--max-tokens', '10'));
-    expect(ids(...sampled)).not.toEqual(ids('One day', '--max-tokens', '10'));
+    expect(await ids(...sampled, '--top-p', '0.0001')).toEqual(await ids('One day', '--max-tokens', '10'));
+    expect(await ids(...sampled)).not.toEqual(await ids('One day', '--max-tokens', '10'));
   });
 
-  it('--uniforms: one number is used for each token, and what is left over is told', () => {
+  it('--uniforms: one number is used for each token, and what is left over is told', async () => {
     writeFileSync(join(cwd, 'zeros.json'), '[0, 0, 0, 0, 0]');
-    const { code, stdout, stderr } = hamburger(
+    const { code, stdout, stderr } = await hamburger(
       generate(
         'One day',
-        '--temperature',
-        '1',
-        '--uniforms',
+        ...words('--temperature 1 --max-tokens 3 --json --uniforms'),
         join(cwd, 'zeros.json'),
-        '--max-tokens',
-        '3',
-        '--json',
       ),
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: 'note: 2 numbers of --uniforms were not used\n' });
     const report = JSON.parse(stdout) as Report;
     // u = 0 takes the likeliest token, which comes first (token-choice/C4).
-    expect(report.ids).toEqual(ids('One day', '--max-tokens', '3'));
+    expect(report.ids).toEqual(await ids('One day', '--max-tokens', '3'));
     expect(report.settings.seed).toBeNull();
   });
 
-  it('options of sampling without sampling are no error, but are told to have no effect', () => {
-    const { code, stderr } = hamburger(
+  it('options of sampling without sampling are no error, but are told to have no effect', async () => {
+    const { code, stderr } = await hamburger(
       generate('One day', '--top-k', '3', '--seed', '1', '--max-tokens', '1'),
     );
     expect({ code, stderr }).toEqual({
@@ -259,34 +265,24 @@ describe('generate: decoding', () => {
     });
   });
 
-  it("a profile's confidence holds where none is given", () => {
-    const settings = jsonOf<Report>(
+  it("a profile's confidence holds where none is given", async () => {
+    const { settings } = await jsonOf<Report>(
       generate('One day', '--profile', 'hf-generate', '--max-tokens', '1'),
-    ).settings;
+    );
     expect(settings).toMatchObject({ profile: 'hf-generate', confidence: 0.9 });
   });
 
-  it('a profile that overshoots does so here, one that cuts does not', () => {
-    const length = (profile: string): number =>
-      jsonOf<Report>(
-        generate(
-          'Hi',
-          '--checkpoint',
-          'tiny',
-          '--confidence',
-          '0',
-          '--max-tokens',
-          '5',
-          '--profile',
-          profile,
-        ),
-        { cwd },
-      ).ids.length;
-    expect([length('hf-generate'), length('gpt-fast'), length('train')]).toEqual([8, 5, 5]);
+  it('a profile that overshoots does so here, one that cuts does not', async () => {
+    const args = generate('Hi', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '5');
+    const length = async (profile: string): Promise<number> =>
+      (await jsonOf<Report>([...args, '--profile', profile], { cwd })).ids.length;
+    expect(await length('hf-generate')).toBe(8);
+    expect(await length('gpt-fast')).toBe(5);
+    expect(await length('train')).toBe(5);
   });
 
-  it('--max-positions bounds prompt and output together, and then --max-tokens has no default', () => {
-    const report = jsonOf<Report>(
+  it('--max-positions bounds prompt and output together, and then --max-tokens has no default', async () => {
+    const report = await jsonOf<Report>(
       generate('Hi', '--checkpoint', 'tiny', '--numerics', 'f32', '--max-positions', '300'),
       { cwd },
     );
@@ -295,17 +291,19 @@ describe('generate: decoding', () => {
     expect(report.stop_reason).toBe('positions');
   });
 
-  it('f64 is computed in f64: probabilities that f32 cannot hold', () => {
-    const probability = (mode: string): number =>
-      jsonOf<Report>(generate('One day', '--numerics', mode, '--max-tokens', '1')).segments[0]!.tokens[0]!
-        .stop_probability!;
-    expect(Math.fround(probability('f32'))).toBe(probability('f32'));
-    expect(Math.fround(probability('f64'))).not.toBe(probability('f64'));
-    expect(probability('f64')).toBeCloseTo(probability('f32'), 4);
+  it('f64 is computed in f64: probabilities that f32 cannot hold', async () => {
+    const probability = async (mode: string): Promise<number> => {
+      const { segments } = await jsonOf<Report>(generate('One day', '--numerics', mode, '--max-tokens', '1'));
+      return segments[0]!.tokens[0]!.stop_probability!;
+    };
+    const [f32, f64] = [await probability('f32'), await probability('f64')];
+    expect(Math.fround(f32)).toBe(f32);
+    expect(Math.fround(f64)).not.toBe(f64);
+    expect(f64).toBeCloseTo(f32, 4);
   });
 
-  it('the shipped checkpoint continues a prompt of its own when there is none', () => {
-    const { prompt, text } = jsonOf<Report>(generate('--max-tokens', '12'));
+  it('the shipped checkpoint continues a prompt of its own when there is none', async () => {
+    const { prompt, text } = await jsonOf<Report>(generate('--max-tokens', '12'));
     expect(prompt.text).toMatch(/^Once there was a [a-z ]+ named [A-Z][a-z]+$/);
     expect(text).toMatch(/^[ .,]/);
   });
@@ -392,7 +390,7 @@ describe('generate: bad input', () => {
     ],
   ];
 
-  beforeAll(() => {
+  beforeAll(async () => {
     writeFolder(cwd, {
       binary: Uint8Array.of(0xff, 0xfe),
       'object.json': { a: 1 },
@@ -401,17 +399,20 @@ describe('generate: bad input', () => {
     });
   });
 
-  it.each(cases)('%s', (_, args, message) => {
-    const { code, stdout, stderr } = hamburger(generate(...args), { cwd });
+  it.each(cases)('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await hamburger(generate(...args), { cwd });
     expect({ code, stderr }).toEqual({ code: 2, stderr: `hamburger: ${message}\n` });
     // With too few draws the first token is out already.
     if (!args.includes('half.json')) expect(stdout).toBe('');
   });
 
-  it('a seed and a list of draws contradict each other', () => {
-    const { code, stderr } = hamburger(generate('x', '--seed', '1', '--uniforms', 'half.json', ...tiny), {
-      cwd,
-    });
+  it('a seed and a list of draws contradict each other', async () => {
+    const { code, stderr } = await hamburger(
+      generate('x', '--seed', '1', '--uniforms', 'half.json', ...tiny),
+      {
+        cwd,
+      },
+    );
     expect(code).toBe(2);
     expect(stderr).toMatch(
       /^hamburger: option '--uniforms <file>' cannot be used with option '--seed <text>'\n/,
@@ -423,29 +424,35 @@ describe('generate: colours', () => {
   const escapes = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*m`, 'g');
   const args = generate('One day', '--max-tokens', '12');
 
-  it('none in a pipe; with --color there are, and without them the text is the same', () => {
-    const plain = stdoutOf(args);
+  it('none in a pipe; with --color there are, and without them the text is the same', async () => {
+    const plain = await stdoutOf(args);
     expect(plain).not.toContain('\u001b');
-    const coloured = stdoutOf([...args, '--color']);
+    const coloured = await stdoutOf([...args, '--color']);
     expect(coloured.match(escapes)!.length).toBeGreaterThan(12);
     expect(coloured.replaceAll(escapes, '')).toBe(plain);
   });
 
-  it.skipIf(!hasTerminal)('on a terminal: colours and figures, unless turned off or NO_COLOR is set', () => {
-    const plain = stdoutOf(args);
-    const shown = onTerminal(args)!;
-    expect(shown).toMatch(escapes);
-    expect(shown.replaceAll(escapes, '').startsWith(plain)).toBe(true);
-    expect(shown).toContain('tokens per macro-step');
-    const withNoColor = onTerminal(args, { NO_COLOR: '1' })!;
-    expect(withNoColor).not.toContain('\u001b');
-    expect(withNoColor.startsWith(plain)).toBe(true);
-    expect(onTerminal([...args, '--no-color', '--no-stats'])).toBe(plain);
-  });
+  it.skipIf(!hasTerminal)(
+    'on a terminal: colours and figures, unless turned off or NO_COLOR is set (needs the program script)',
+    async () => {
+      const plain = await stdoutOf(args);
+      const shown = onTerminal(args)!;
+      expect(shown).toMatch(escapes);
+      expect(shown.replaceAll(escapes, '').startsWith(plain)).toBe(true);
+      expect(shown).toContain('tokens per macro-step');
+      const withNoColor = onTerminal(args, { NO_COLOR: '1' })!;
+      expect(withNoColor).not.toContain('\u001b');
+      expect(withNoColor.startsWith(plain)).toBe(true);
+      expect(onTerminal([...args, '--no-color', '--no-stats'])).toBe(plain);
+    },
+  );
 
-  it.skipIf(!hasTerminal)('control characters of a model are shown to a terminal and not obeyed', () => {
-    const ids = ['--prompt-ids', '72,27,91,50,74', '--checkpoint', join(cwd, 'tiny'), '--max-tokens', '0'];
-    expect(stdoutOf(generate(...ids))).toBe('H\u001b[2J\n');
-    expect(onTerminal(generate(...ids, '--no-stats'))).toBe('H\\u{1b}[2J\n');
-  });
+  it.skipIf(!hasTerminal)(
+    'control characters of a model are shown to a terminal and not obeyed (needs the program script)',
+    async () => {
+      const ids = ['--prompt-ids', '72,27,91,50,74', '--checkpoint', join(cwd, 'tiny'), '--max-tokens', '0'];
+      expect(await stdoutOf(generate(...ids))).toBe('H\u001b[2J\n');
+      expect(onTerminal(generate(...ids, '--no-stats'))).toBe('H\\u{1b}[2J\n');
+    },
+  );
 });

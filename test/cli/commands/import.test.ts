@@ -30,16 +30,16 @@ writeFolder(cwd, {
 });
 
 describe('import', () => {
-  it('hf: a Llama keeps its weights to the bit', () => {
-    const { code, stdout, stderr } = hamburger(['import', 'hf', 'llama', '--out', 'base'], { cwd });
+  it('hf: a Llama keeps its weights to the bit', async () => {
+    const { code, stdout, stderr } = await hamburger(['import', 'hf', 'llama', '--out', 'base'], { cwd });
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toMatch(/^base: [\d,]+ parameters\n$/);
     expect(contentsOf(join(cwd, 'base'))['model.safetensors']).toBeDefined();
     expect(openCheckpoint(join(cwd, 'base')).config).toEqual(plainConfig);
   });
 
-  it('hamburger: a state_dict becomes a checkpoint that generates; what is left out is told', () => {
-    const { code, stderr } = hamburger(
+  it('hamburger: a state_dict becomes a checkpoint that generates; what is left out is told', async () => {
+    const { code, stderr } = await hamburger(
       ['import', 'hamburger', 'state.safetensors', '--config', 'config.json', '--out', 'published'],
       { cwd },
     );
@@ -51,7 +51,7 @@ describe('import', () => {
     });
     expect(openCheckpoint(join(cwd, 'published')).config).toEqual(tiedConfig);
     const args = ['generate', '--checkpoint', 'published', '--prompt-ids', '1,3', '--max-tokens', '4'];
-    expect(stdoutOf(args, { cwd })).toMatch(/^1,3(,\d+){1,4}\n$/);
+    expect(await stdoutOf(args, { cwd })).toMatch(/^1,3(,\d+){1,4}\n$/);
   });
 
   it.each<[string, string[], RegExp]>([
@@ -85,8 +85,8 @@ describe('import', () => {
       ['hamburger', 'state.safetensors', '--config', 'config.json', '--tokenizer-from', 'nothing'],
       /^nothing: expected a folder with a tokenizer, found nothing of that name$/,
     ],
-  ])('%s: said, and nothing is made', (_, args, message) => {
-    const { code, stdout, stderr } = hamburger(['import', ...args, '--out', 'new'], { cwd });
+  ])('%s: said, and nothing is made', async (_, args, message) => {
+    const { code, stdout, stderr } = await hamburger(['import', ...args, '--out', 'new'], { cwd });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^hamburger: .*\n$/);
     expect(stderr.slice('hamburger: '.length, -1)).toMatch(message);

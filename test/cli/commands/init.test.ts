@@ -4,13 +4,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../../lib/checkpoint/checkpoint.ts';
 import { presets } from '../../../lib/checkpoint/presets.ts';
 import { contentsOf } from '../../helpers/checkpoint-folders.ts';
-import { hamburger, init, workFolder } from '../run.ts';
+import { binary, hamburger, init, words, workFolder } from '../run.ts';
 
 const cwd = workFolder();
 const configOf = (folder: string) => JSON.parse(readFileSync(join(cwd, folder, 'config.json'), 'utf8'));
-const fails = (args: readonly string[], message: string): void => {
+const fails = async (args: readonly string[], message: string): Promise<void> => {
   const before = readdirSync(cwd);
-  expect(hamburger(['init', ...args], { cwd })).toEqual({
+  expect(await hamburger(['init', ...args], { cwd })).toEqual({
     code: 2,
     stdout: '',
     stderr: `hamburger: ${message}\n`,
@@ -20,34 +20,34 @@ const fails = (args: readonly string[], message: string): void => {
 
 /** The least that makes a base, and a small one. */
 const dimensions = [
-  ...['--vocab-size', '20', '--hidden-size', '16', '--intermediate-size', '24'],
-  ...['--num-hidden-layers', '6', '--num-attention-heads', '2'],
+  ...words('--vocab-size 20 --hidden-size 16 --intermediate-size 24'),
+  ...words('--num-hidden-layers 6 --num-attention-heads 2'),
 ];
 
-beforeAll(() => {
-  init(cwd, '--preset', 'tiny', '--seed', '7', '--out', 'tiny');
-  init(cwd, '--preset', 'tiny', '--no-modules', '--seed', '3', '--dtype', 'BF16', '--out', 'base');
+beforeAll(async () => {
+  await init(cwd, '--preset', 'tiny', '--seed', '7', '--out', 'tiny');
+  await init(cwd, '--preset', 'tiny', '--no-modules', '--seed', '3', '--dtype', 'BF16', '--out', 'base');
 });
 
 describe('init', () => {
-  it('a preset is what its name says, and comes with the tokenizer of its vocabulary', () => {
+  it('a preset is what its name says, and comes with the tokenizer of its vocabulary', async () => {
     const { config, tokenizer, tensors } = openCheckpoint(join(cwd, 'tiny'));
     expect(config).toEqual(presets.get('tiny'));
     expect(tokenizer?.vocabularySize).toBe(config.vocabSize);
     expect(new Set(tensors.map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
   });
 
-  it('the same seed gives the same bytes, another seed others', () => {
-    init(cwd, '--preset', 'tiny', '--seed', '7', '--out', 'again');
-    init(cwd, '--preset', 'tiny', '--seed', '8', '--out', 'other');
+  it('the same seed gives the same bytes, another seed others', async () => {
+    expect(binary(['init', '--preset', 'tiny', '--seed', '7', '--out', 'again'], { cwd }).code).toBe(0);
+    await init(cwd, '--preset', 'tiny', '--seed', '8', '--out', 'other');
     expect(contentsOf(join(cwd, 'again'))).toEqual(contentsOf(join(cwd, 'tiny')));
     const { 'model.safetensors': weights, ...rest } = contentsOf(join(cwd, 'other'));
     expect(rest).toEqual({ ...rest, ...contentsOf(join(cwd, 'tiny')), 'model.safetensors': undefined });
     expect(weights).not.toBe(contentsOf(join(cwd, 'tiny'))['model.safetensors']);
   });
 
-  it('dimensions alone make a model; what they do not say is in proportion', () => {
-    init(cwd, ...dimensions, '--out', 'small');
+  it('dimensions alone make a model; what they do not say is in proportion', async () => {
+    await init(cwd, ...dimensions, '--out', 'small');
     expect(openCheckpoint(join(cwd, 'small')).config).toEqual({
       vocabSize: 20,
       hiddenSize: 16,
@@ -67,14 +67,14 @@ describe('init', () => {
     });
   });
 
-  it('every option arrives where it belongs', () => {
+  it('every option arrives where it belongs', async () => {
     const all = [
-      ...['--num-key-value-heads', '1', '--max-position-embeddings', '77', '--rms-norm-eps', '1e-6'],
-      ...['--rope-theta', '500000', '--rope-scaling', '8,1,4,32', '--no-tie-word-embeddings'],
-      ...['--bos-token-id', '3', '--eos-token-ids', '4,5', '--max-steps', '5', '--merger-heads', '8'],
-      ...['--feature-layers', '1,5', '--micro-layers', '3', '--dtype', 'F16'],
+      ...words('--num-key-value-heads 1 --max-position-embeddings 77 --rms-norm-eps 1e-6'),
+      ...words('--rope-theta 500000 --rope-scaling 8,1,4,32 --no-tie-word-embeddings'),
+      ...words('--bos-token-id 3 --eos-token-ids 4,5 --max-steps 5 --merger-heads 8'),
+      ...words('--feature-layers 1,5 --micro-layers 3 --dtype F16'),
     ];
-    init(cwd, ...dimensions, ...all, '--out', 'every');
+    await init(cwd, ...dimensions, ...all, '--out', 'every');
     expect(configOf('every')).toMatchObject({
       num_key_value_heads: 1,
       max_position_embeddings: 77,
@@ -95,18 +95,11 @@ describe('init', () => {
     });
   });
 
-  it('options change a preset; what depended on the changed is not kept', () => {
-    init(
+  it('options change a preset; what depended on the changed is not kept', async () => {
+    await init(
       cwd,
-      '--preset',
-      'llama-3.2-1b',
+      ...words('--preset llama-3.2-1b --num-key-value-heads 1 --rope-scaling none --out changed'),
       ...dimensions,
-      '--num-key-value-heads',
-      '1',
-      '--rope-scaling',
-      'none',
-      '--out',
-      'changed',
     );
     expect(openCheckpoint(join(cwd, 'changed')).config).toMatchObject({
       ropeTheta: 500000,
@@ -117,20 +110,8 @@ describe('init', () => {
     });
   });
 
-  it('a base that is grafted keeps its weights to the bit, its element type and its tokenizer', () => {
-    init(
-      cwd,
-      '--from-base',
-      'base',
-      '--max-steps',
-      '3',
-      '--feature-layers',
-      '0,3',
-      '--seed',
-      '9',
-      '--out',
-      'grafted',
-    );
+  it('a base that is grafted keeps its weights to the bit, its element type and its tokenizer', async () => {
+    await init(cwd, ...words('--from-base base --max-steps 3 --feature-layers 0,3 --seed 9 --out grafted'));
     const [base, grafted] = ['base', 'grafted'].map((name) => openCheckpoint(join(cwd, name)));
     expect(grafted!.config).toEqual({
       ...base!.config,
@@ -149,21 +130,23 @@ describe('init', () => {
     expect(tokenizer).toBe(contentsOf(join(cwd, 'base'))['tokenizer.json']);
   });
 
-  it('a folder is replaced only by force, and only if it is a checkpoint', () => {
-    init(cwd, '--preset', 'tiny', '--seed', '1', '--out', 'place');
+  it('a folder is replaced only by force, and only if it is a checkpoint', async () => {
+    await init(cwd, '--preset', 'tiny', '--seed', '1', '--out', 'place');
     const before = contentsOf(join(cwd, 'place'));
     const again = ['--preset', 'tiny', '--seed', '2', '--out', 'place'];
-    fails(
+    await fails(
       again,
       'place: expected a name that is free, found a folder of that name. Choose another name, or replace it with --force',
     );
     expect(contentsOf(join(cwd, 'place'))).toEqual(before);
-    init(cwd, ...again, '--force');
+    await init(cwd, ...again, '--force');
     expect(contentsOf(join(cwd, 'place'))).not.toEqual(before);
 
     mkdirSync(join(cwd, 'precious'));
     writeFileSync(join(cwd, 'precious', 'photo.jpg'), 'x');
-    const { code, stderr } = hamburger(['init', '--preset', 'tiny', '--out', 'precious', '--force'], { cwd });
+    const { code, stderr } = await hamburger(['init', '--preset', 'tiny', '--out', 'precious', '--force'], {
+      cwd,
+    });
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringMatching(
@@ -173,7 +156,7 @@ describe('init', () => {
     expect(readdirSync(join(cwd, 'precious'))).toEqual(['photo.jpg']);
   });
 
-  it('nothing temporary is left of all that', () => {
+  it('nothing temporary is left of all that', async () => {
     expect(readdirSync(cwd).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 

@@ -21,7 +21,7 @@ interface Report {
 
 const cwd = workFolder();
 
-beforeAll(() => init(cwd, '--preset', 'tiny', '--dtype', 'BF16', '--out', 'tiny'));
+beforeAll(async () => await init(cwd, '--preset', 'tiny', '--dtype', 'BF16', '--out', 'tiny'));
 
 describe('inspect', () => {
   // Counted by hand from the table of parameters: V 258, d 64, f 176, L 4, H 4, Hkv 2, M 4, one micro layer.
@@ -36,16 +36,16 @@ describe('inspect', () => {
   ] as const;
   const parameters = parts.reduce((sum, [, count]) => sum + count, 0);
 
-  it('every parameter is counted once, in its part', () => {
-    const report = jsonOf<Report>(['inspect', 'tiny'], { cwd });
+  it('every parameter is counted once, in its part', async () => {
+    const report = await jsonOf<Report>(['inspect', 'tiny'], { cwd });
     expect(report.parts).toEqual(parts.map(([name, count]) => ({ name, parameters: count })));
     expect(report.parameters).toBe(parameters);
     const ofTensors = report.tensors.map(({ shape }) => shape.reduce((product, size) => product * size, 1));
     expect(ofTensors.reduce((sum, count) => sum + count)).toBe(parameters);
   });
 
-  it('memory: of the file by its element type, of the modes by theirs, of an entry keys and values of every layer', () => {
-    const report = jsonOf<Report>(['inspect', 'tiny'], { cwd });
+  it('memory: of the file by its element type, of the modes by theirs, of an entry keys and values of every layer', async () => {
+    const report = await jsonOf<Report>(['inspect', 'tiny'], { cwd });
     expect(report.memory_bytes).toEqual({ file: 2 * parameters, f32: 4 * parameters, f64: 8 * parameters });
     // 2 (keys and values) * L * Hkv * head size.
     expect(report.kv_entry_bytes).toEqual({ f32: 4 * 2 * 4 * 2 * 16, f64: 8 * 2 * 4 * 2 * 16 });
@@ -53,9 +53,9 @@ describe('inspect', () => {
     expect(size).toBeGreaterThan(report.memory_bytes.file);
   });
 
-  it('the text has the figures of the JSON, and every tensor', () => {
-    const text = stdoutOf(['inspect', 'tiny'], { cwd });
-    const { tensors } = jsonOf<Report>(['inspect', 'tiny'], { cwd });
+  it('the text has the figures of the JSON, and every tensor', async () => {
+    const text = await stdoutOf(['inspect', 'tiny'], { cwd });
+    const { tensors } = await jsonOf<Report>(['inspect', 'tiny'], { cwd });
     for (const [name, count] of parts)
       expect(text).toMatch(new RegExp(`^${name} +${count.toLocaleString('en-US')} +[\\d.]+ %$`, 'm'));
     expect(text).toContain('276,865');
@@ -66,14 +66,14 @@ describe('inspect', () => {
     }
   });
 
-  it('without a folder it is the shipped checkpoint, which can chat', () => {
-    const report = jsonOf<Report>(['inspect']);
+  it('without a folder it is the shipped checkpoint, which can chat', async () => {
+    const report = await jsonOf<Report>(['inspect']);
     expect(report).toMatchObject({ chat_template: true, config: { hamburger: { max_steps: 4 } } });
     expect(report.tokenizer!.vocabulary_size).toBe(report.config.vocab_size);
   });
 
-  it('a folder that is no checkpoint is refused with what one is', () => {
-    const { code, stderr } = hamburger(['inspect', '.'], { cwd });
+  it('a folder that is no checkpoint is refused with what one is', async () => {
+    const { code, stderr } = await hamburger(['inspect', '.'], { cwd });
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringMatching(
