@@ -23,6 +23,14 @@ import { HALVED_ABOVE, LN2_HIGH, LN2_LOW } from './log.ts';
 import { exponentOf, scale } from './powers-of-two.ts';
 import { productError, sumError } from './rounding-error.ts';
 
+// 1/3, 1/5 and 1/7 as pairs: the rounded quotient, and what it lacks, rounded.
+const THIRD = 1 / 3;
+const THIRD_LOW = 1.850371707708594e-17;
+const FIFTH = 1 / 5;
+const FIFTH_LOW = -1.1102230246251566e-17;
+const SEVENTH = 1 / 7;
+const SEVENTH_LOW = 7.93016446160826e-18;
+
 /** A product `exponent * log(base)` beyond this overflows or vanishes for certain; no need to be exact about it. */
 const CERTAIN = 800;
 
@@ -100,12 +108,3 @@ export function pow(base: number, exponent: number): number {
   const productLow = productError(exponent, log, product) + exponent * logLow;
   return expPair(product, productLow);
 }
-
-// 1/3, 1/5 and 1/7 as pairs: the rounded quotient, and the remainder of the division divided again (exact remainders,
-// because 3, 5 and 7 times the rounded quotient need at most 56 bits and differ from 1 in the last three only).
-const THIRD = 1 / 3;
-const THIRD_LOW = 1.850371707708594e-17;
-const FIFTH = 1 / 5;
-const FIFTH_LOW = -1.1102230246251566e-17;
-const SEVENTH = 1 / 7;
-const SEVENTH_LOW = 7.93016446160826e-18;
