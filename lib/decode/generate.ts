@@ -200,7 +200,8 @@ export function teacherForced(
   const { prompt, segments, profile = trainProfile } = options;
   const maxSteps = model.config.hamburger?.maxSteps ?? 1;
   const tokens = segments.reduce((sum, segment) => sum + segment.length, 0);
-  checkLimits(model, prompt, tokens, model.config.maxPositionEmbeddings);
+  const maxPositions = model.config.maxPositionEmbeddings;
+  checkLimits(model, prompt, tokens, maxPositions);
   segments.forEach((segment, m) => {
     if (segment.length < 1 || segment.length > maxSteps) {
       throw new CallerError({
@@ -211,12 +212,20 @@ export function teacherForced(
       });
     }
   });
+  // The last segment is predicted, but never becomes an entry.
+  const fedBack = tokens - (segments.at(-1)?.length ?? 0);
+  const lastPosition = segmentPosition(prompt.length + fedBack, profile);
+  if (segments.length > 1 && lastPosition >= maxPositions) {
+    throw new CallerError({
+      rule: 'generation/C1',
+      subject: 'segments',
+      expected: `positions below ${maxPositions}`,
+      found: `${lastPosition}`,
+    });
+  }
   const run = startRun(model, prompt, profile, prompt.length + segments.length, options.trace);
   return segments.map((segment, m) => {
-    if (m > 0) {
-      const position = run.push(segments[m - 1]!);
-      checkPosition(position, model.config.maxPositionEmbeddings);
-    }
+    if (m > 0) run.push(segments[m - 1]!);
     const macroStep = run.next();
     return segment.map((id, i) => ({ id, ...macroStep.microStep(segment[i - 1]) }));
   });
@@ -300,17 +309,6 @@ function checkLimits(model: Model, prompt: readonly number[], maxTokens: number,
       subject: 'prompt',
       expected: `at most ${maxPositions} tokens, one for each position`,
       found: `${prompt.length}`,
-    });
-  }
-}
-
-function checkPosition(position: number, maxPositions: number): void {
-  if (position >= maxPositions) {
-    throw new CallerError({
-      rule: 'generation/C1',
-      subject: 'segments',
-      expected: `positions below ${maxPositions}`,
-      found: `${position}`,
     });
   }
 }

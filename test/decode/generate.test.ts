@@ -265,7 +265,7 @@ describe('teacherForced', () => {
   it('generation/C1: refuses segments that leave the positions', () => {
     const segments = Array.from({ length: 60 }, () => [1, 2, 3, 4]);
     expect(() => teacherForced(model, { prompt, segments })).toThrow(
-      'segments: expected positions below 200, found 200',
+      'segments: expected positions below 200, found 240',
     );
   });
 
