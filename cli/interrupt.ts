@@ -35,10 +35,6 @@ export function interruptible(): Interruptibly {
     sandbox.run = () => {
       result = { value: work() };
     };
-    // Whoever began to listen to SIGINT in there would take it away from the script: writers of files do, to hold it back.
-    const { on } = process;
-    process.on = ((event: string, listener: (...given: unknown[]) => void) =>
-      event === 'SIGINT' ? process : on.call(process, event, listener)) as typeof on;
     try {
       script.runInContext(context, { breakOnSigint: true, displayErrors: false });
     } catch (error) {
@@ -46,8 +42,6 @@ export function interruptible(): Interruptibly {
         throw new Interrupted('interrupted', { cause: error });
       }
       throw error;
-    } finally {
-      process.on = on;
     }
     return result!.value;
   };

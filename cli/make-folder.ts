@@ -4,19 +4,8 @@
  * @module
  */
 
-import { readdirSync, renameSync, rmdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import {
-  CONFIG_FILE,
-  type ImportReport,
-  type ModelConfig,
-  type OnTensor,
-  parameters,
-  sizeOf,
-  WEIGHTS_FILE,
-  writeFolderAtomically,
-} from '../lib/index.ts';
+import { type ImportReport, type ModelConfig, parameters, sizeOf, type WriteOptions } from '../lib/index.ts';
 import type { Context } from './context.ts';
 import { nonEmpty, option } from './options.ts';
 import { thousands } from './output.ts';
@@ -37,38 +26,21 @@ export function addOutOptions(command: Command): Command {
 }
 
 /**
- * Makes a checkpoint folder, with a progress bar.
+ * Makes a checkpoint folder, with a progress bar; Ctrl-C breaks it off at once, and nothing is left of it.
  *
- * The library's functions make a folder completely or not at all, but hold Ctrl-C back while they do. Here they make it
- * inside a temporary one, which is removed when they are interrupted, wherever they are.
- *
- * @param make makes a checkpoint folder of the name that it is given
+ * @param make makes the folder, given where and how
  */
 export function makeCheckpointFolder<T>(
   { output, interruptibly }: Context,
   { out, force }: OutOptions,
-  make: (folder: string, onTensor: OnTensor) => T,
+  make: (options: WriteOptions & { readonly out: string }) => T,
 ): T {
   const progress = output.progress('Writing');
-  let made: { value: T } | undefined;
   try {
-    writeFolderAtomically(out, { force: force === true, mayReplace: isCheckpoint }, (temporary) => {
-      const inner = join(temporary, '.new');
-      made = { value: interruptibly(() => make(inner, progress.update)) };
-      for (const name of readdirSync(inner)) renameSync(join(inner, name), join(temporary, name));
-      rmdirSync(inner);
-    });
+    return make({ out, force, onTensor: progress.update, run: interruptibly });
   } finally {
     progress.stop();
   }
-  return made!.value;
-}
-
-/** Whether the entries of a folder are those of a checkpoint, or none. */
-function isCheckpoint(entries: readonly { readonly name: string; readonly isFile: boolean }[]): boolean {
-  const names = entries.map(({ name }) => name);
-  const complete = names.includes(CONFIG_FILE) && names.includes(WEIGHTS_FILE);
-  return entries.every(({ isFile }) => isFile) && (complete || names.length === 0);
 }
 
 /** Says what was made. */

@@ -24,8 +24,8 @@ export function addExport(program: Command, context: Context): void {
   addOutOptions(command)
     .addHelpText('after', examples('hamburger export --checkpoint tiny --out llama'))
     .action(({ checkpoint = toyCheckpoint(), ...options }: OutOptions & { readonly checkpoint?: string }) => {
-      const report = makeCheckpointFolder(context, options, (out, onTensor) =>
-        exportHuggingFace({ checkpoint, out, onTensor }),
+      const report = makeCheckpointFolder(context, options, (write) =>
+        exportHuggingFace({ checkpoint, ...write }),
       );
       tellImported(context, options.out, report);
     });

@@ -38,8 +38,8 @@ export function addImport(program: Command, context: Context): void {
       examples('hamburger import llama2c model.bin --tokenizer tokenizer.bin --out stories'),
     )
     .action((model: string, { tokenizer, ...options }: OutOptions & { readonly tokenizer?: string }) => {
-      const report = makeCheckpointFolder(context, options, (out, onTensor) =>
-        importLlama2c({ model, tokenizer, out, onTensor }),
+      const report = makeCheckpointFolder(context, options, (write) =>
+        importLlama2c({ model, tokenizer, ...write }),
       );
       tellImported(context, options.out, report);
       if (report.ties.length > 0) {
@@ -57,8 +57,8 @@ export function addImport(program: Command, context: Context): void {
   )
     .addHelpText('after', examples('hamburger import hf llama --out base'))
     .action((model: string, options: OutOptions) => {
-      const report = makeCheckpointFolder(context, options, (out, onTensor) =>
-        importHuggingFace({ model, out, onTensor }),
+      const report = makeCheckpointFolder(context, options, (write) =>
+        importHuggingFace({ model, ...write }),
       );
       tellImported(context, options.out, report);
     });
@@ -89,8 +89,8 @@ export function addImport(program: Command, context: Context): void {
           ...options
         }: OutOptions & { readonly config: string; readonly tokenizerFrom?: string },
       ) => {
-        const report = makeCheckpointFolder(context, options, (out, onTensor) =>
-          importStateDict({ model, config, tokenizer, out, onTensor }),
+        const report = makeCheckpointFolder(context, options, (write) =>
+          importStateDict({ model, config, tokenizer, ...write }),
         );
         tellImported(context, options.out, report);
       },

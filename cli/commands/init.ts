@@ -221,7 +221,7 @@ function create(context: Context, options: Options): void {
       tensor: initialiser(options.seed, config),
       tokenizer: tokenizerOf(options, config),
     };
-    makeCheckpointFolder(context, options, (out, onTensor) => writeCheckpoint(out, contents, { onTensor }));
+    makeCheckpointFolder(context, options, ({ out, ...write }) => writeCheckpoint(out, contents, write));
     tellMade(context, options.out, config);
   });
 }
@@ -247,9 +247,7 @@ function graftOnto(context: Context, options: Options): void {
   try {
     namingOptions(OPTION_NAMES, () => {
       const hamburger = modulesOf(options, base.config);
-      makeCheckpointFolder(context, options, (out, onTensor) =>
-        graft(base, hamburger, options.seed, { out, onTensor }),
-      );
+      makeCheckpointFolder(context, options, (write) => graft(base, hamburger, options.seed, write));
       tellMade(context, options.out, { ...base.config, hamburger });
     });
   } finally {

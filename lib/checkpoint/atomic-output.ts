@@ -36,6 +36,11 @@ export interface FolderOptions {
    * mistyped name from costing a folder with a world inside; whoever writes folders in folders states another rule.
    */
   readonly mayReplace?: (entries: readonly { readonly name: string; readonly isFile: boolean }[]) => boolean;
+  /**
+   * Runs the filling; by default it is just called. Whoever can break off synchronous code gives its way of doing so here: what
+   * it throws comes out after the temporary folder has been removed.
+   */
+  readonly run?: ((fill: () => void) => void) | undefined;
 }
 
 /**
@@ -53,7 +58,31 @@ export function writeFileAtomically(path: string, write: (sink: ByteSink) => voi
     throw new CallerError({ subject: path, expected: 'the name of a file', found: nameOf(kind) });
   }
   const [temporary, descriptor] = attempt(path, () => makeTemporary(target, (name) => openSync(name, 'wx')));
-  let open = true;
+  try {
+    writeThrough(path, descriptor, write);
+    attempt(path, () => renameSync(temporary, target));
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  syncFolder(dirname(target));
+}
+
+/**
+ * Writes a file of a folder that {@link writeFolderAtomically} is filling: plainly, because no one sees the folder until it is complete.
+ *
+ * @throws CallerError if there is a file of that name or it cannot be written
+ */
+export function writeNewFile(path: string, write: (sink: ByteSink) => void): void {
+  writeThrough(
+    path,
+    attempt(path, () => openSync(path, 'wx')),
+    write,
+  );
+}
+
+/** Lets `write` write to a file, makes what it wrote safe on the disk, and closes the file. */
+function writeThrough(path: string, descriptor: number, write: (sink: ByteSink) => void): void {
   try {
     const sink: ByteSink = {
       write(bytes) {
@@ -64,15 +93,9 @@ export function writeFileAtomically(path: string, write: (sink: ByteSink) => voi
     };
     finished(write(sink));
     attempt(path, () => fsyncSync(descriptor));
-    open = false;
+  } finally {
     closeSync(descriptor);
-    attempt(path, () => renameSync(temporary, target));
-  } catch (error) {
-    if (open) closeSync(descriptor);
-    rmSync(temporary, { force: true });
-    throw error;
   }
-  syncFolder(dirname(target));
 }
 
 /**
@@ -93,8 +116,9 @@ export function writeFolderAtomically(
   holdInterrupts();
   checkReplaceable(path, target, options);
   const [temporary] = attempt(path, () => makeTemporary(target, (name) => mkdirSync(name)));
+  const { run = (work) => work() } = options;
   try {
-    finished(fill(temporary));
+    run(() => finished(fill(temporary)));
     syncFolder(temporary);
     // Again, because someone else may have made it meanwhile: renaming onto an empty folder would succeed silently.
     if (checkReplaceable(path, target, options)) replaceFolder(path, target, temporary);

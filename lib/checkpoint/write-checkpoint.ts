@@ -10,7 +10,7 @@ import { powerOfTwo } from '../math/powers-of-two.ts';
 import { configFault, type ModelConfig } from '../model/config.ts';
 import { parameters } from '../model/weights.ts';
 import { type Elements, showShape } from '../tensor/tensor.ts';
-import { writeFileAtomically, writeFolderAtomically } from './atomic-output.ts';
+import { type FolderOptions, writeFolderAtomically, writeNewFile } from './atomic-output.ts';
 import type { OnTensor } from './checkpoint.ts';
 import { configJson, parseConfig, type WeightDtype } from './config-file.ts';
 import {
@@ -46,6 +46,8 @@ export interface WriteOptions {
   /** Whether a checkpoint folder of that name may be replaced; false by default. */
   readonly force?: boolean | undefined;
   readonly onTensor?: OnTensor | undefined;
+  /** Runs the writing, so that it can be broken off; see `FolderOptions` of `atomic-output.ts`. */
+  readonly run?: FolderOptions['run'];
 }
 
 /** Transformers refuses files that do not say this. */
@@ -71,7 +73,7 @@ export function writeCheckpoint(
     generationConfig,
     files = new Map(),
   } = contents;
-  const { force = false, onTensor } = options;
+  const { force = false, onTensor, run } = options;
   const fault = configFault(config);
   if (fault !== undefined) throw new CallerError(fault);
   const configValue = configJson(config, dtype);
@@ -90,11 +92,11 @@ export function writeCheckpoint(
   if (generationConfig !== undefined) addJson(GENERATION_CONFIG_FILE, generationConfig);
 
   const list = parameters(config);
-  writeFolderAtomically(folder, { force, mayReplace: isCheckpoint }, (temporary) => {
+  writeFolderAtomically(folder, { force, mayReplace: isCheckpoint, run }, (temporary) => {
     for (const [name, bytes] of texts) {
-      writeFileAtomically(join(temporary, name), (sink) => sink.write(bytes));
+      writeNewFile(join(temporary, name), (sink) => sink.write(bytes));
     }
-    writeFileAtomically(join(temporary, WEIGHTS_FILE), (sink) => {
+    writeNewFile(join(temporary, WEIGHTS_FILE), (sink) => {
       const tensors = list.map(({ name, shape }, i) => ({
         name,
         dtype: dtypeOf(name),

@@ -15,7 +15,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { writeFileAtomically, writeFolderAtomically } from '../../lib/checkpoint/atomic-output.ts';
+import {
+  writeFileAtomically,
+  writeFolderAtomically,
+  writeNewFile,
+} from '../../lib/checkpoint/atomic-output.ts';
 import { CallerError, InvariantError } from '../../lib/errors.ts';
 
 let folder = '';
@@ -136,7 +140,28 @@ describe('writeFileAtomically', () => {
   });
 });
 
+describe('writeNewFile', () => {
+  it('never writes over a file, which writeFileAtomically would replace', () => {
+    writeNewFile(target, (sink) => sink.write(bytes('first')));
+    expect(() => writeNewFile(target, (sink) => sink.write(bytes('second')))).toThrow(CallerError);
+    expect(readFileSync(target, 'utf8')).toBe('first');
+  });
+});
+
 describe('writeFolderAtomically', () => {
+  it('fills by way of `run`, and leaves nothing where that breaks the filling off', () => {
+    const fill = (temporary: string): void =>
+      writeNewFile(join(temporary, 'a'), (sink) => sink.write(bytes('a')));
+    const brokenOff = (work: () => void): void => {
+      work();
+      throw new RangeError('broken off');
+    };
+    expect(() => writeFolderAtomically(target, { force: false, run: brokenOff }, fill)).toThrow('broken off');
+    expect(readdirSync(folder)).toEqual([]);
+    writeFolderAtomically(target, { force: false, run: (work) => work() }, fill);
+    expect(readdirSync(target)).toEqual(['a']);
+  });
+
   const fill = (text: string) => (temporary: string) => {
     writeFileSync(join(temporary, 'a'), text);
     mkdirSync(join(temporary, 'sub'));
