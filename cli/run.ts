@@ -14,6 +14,7 @@ import {
   type GenerateOptions,
   greedyChoice,
   isHamburger,
+  type Kernels,
   type Model,
   type Numerics,
   openCheckpoint,
@@ -28,6 +29,8 @@ import {
   samplingChoice,
   seededUniforms,
   show,
+  simdKernels,
+  simdSupported,
   type TokenChoice,
   trainProfile,
 } from '../lib/index.ts';
@@ -54,8 +57,8 @@ const DEFAULT_SEED = '0';
 
 const MODES = ['hamburger', 'base'] as const;
 
-/** The kernel sets that can be chosen. */
-const KERNELS = { reference: referenceKernels } as const;
+/** The kernel sets that can be chosen. `simd` has f32 only, and gives the bits of `reference`. */
+const KERNELS = ['simd', 'reference'] as const;
 
 /** Options that {@link addRunOptions} declares. */
 export interface RunOptions {
@@ -74,7 +77,7 @@ export interface RunOptions {
   readonly seed?: string;
   readonly uniforms?: string;
   readonly numerics: Numerics;
-  readonly kernels: keyof typeof KERNELS;
+  readonly kernels?: (typeof KERNELS)[number];
 }
 
 /**
@@ -157,7 +160,14 @@ export function addRunOptions(command: Command, maxTokens: number): Command {
         'f64',
       ] satisfies Numerics[]),
     )
-    .addOption(choice('--kernels <set>', 'implementation of that arithmetic', Object.keys(KERNELS)))
+    .addOption(
+      choice(
+        '--kernels <set>',
+        'implementation of that arithmetic; the bits are the same (default: simd for f32)',
+        KERNELS,
+        null,
+      ),
+    )
     .optionsGroup('Options:');
 }
 
@@ -222,7 +232,8 @@ export function prepareRun(
     }
     const prompt = readPrompt(checkpoint, argument, options);
     const { tokenChoice, draws } = readChoice(context, options);
-    const model = loadModel(context, checkpoint, options);
+    const kernels = readKernels(context, options);
+    const model = loadModel(context, checkpoint, kernels);
     if (mode === 'base' && options.confidence !== undefined) {
       context.output.say('note: --confidence has no effect with --mode base');
     }
@@ -249,7 +260,7 @@ export function prepareRun(
         profile: profile.name,
         confidence: mode === 'base' ? null : threshold,
         numerics: options.numerics,
-        kernels: options.kernels,
+        kernels: kernels.name,
         max_tokens: maxTokens,
         max_positions: maxPositions ?? model.config.maxPositionEmbeddings,
         temperature: options.temperature,
@@ -363,12 +374,22 @@ function readNumbers(file: string): number[] {
   throw new DataError({ subject: file, expected: 'a list of numbers', found: show(value) });
 }
 
-function loadModel({ output, interruptibly }: Context, checkpoint: Checkpoint, options: RunOptions): Model {
+function readKernels({ output }: Context, { numerics, kernels }: RunOptions): Kernels {
+  if (kernels === 'simd' && numerics !== 'f32') {
+    throw new CallerError({ subject: '--kernels simd', expected: '--numerics f32', found: numerics });
+  }
+  if (kernels === 'simd' || (kernels === undefined && numerics === 'f32' && simdSupported()))
+    return simdKernels();
+  if (kernels === undefined && numerics === 'f32') {
+    output.say('note: no WebAssembly SIMD here; the reference kernels are slower and give the same bits');
+  }
+  return referenceKernels(numerics);
+}
+
+function loadModel({ output, interruptibly }: Context, checkpoint: Checkpoint, kernels: Kernels): Model {
   const progress = output.progress('Loading');
   try {
-    return interruptibly(() =>
-      checkpoint.loadModel(KERNELS[options.kernels](options.numerics), progress.update),
-    );
+    return interruptibly(() => checkpoint.loadModel(kernels, progress.update));
   } finally {
     progress.stop();
   }

@@ -50,8 +50,9 @@ export {
   tokenProbability,
 } from './decode/token-choice.ts';
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
-export type { Kernels } from './kernels/kernels.ts';
+export type { Kernels, Workspace } from './kernels/kernels.ts';
 export { referenceKernels } from './kernels/reference.ts';
+export { type SimdOptions, simdKernels, simdSupported } from './kernels/simd/simd.ts';
 export {
   type ReplayedUniforms,
   recordedUniforms,

@@ -122,51 +122,56 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
   });
 
   if (maxTokens === 0) return result('length');
-  for (;;) {
-    // BASE: one pass over the prompt or over the entry of the last segment.
-    const macroStep = run.next();
-    const macroIndex = run.macroSteps - 1;
-    const segment: number[] = [];
-    let sawEos = false;
-    let end: MacroStepEnd | null = null;
+  try {
+    for (;;) {
+      // BASE: one pass over the prompt or over the entry of the last segment.
+      const macroStep = run.next();
+      const macroIndex = run.macroSteps - 1;
+      const segment: number[] = [];
+      let sawEos = false;
+      let end: MacroStepEnd | null = null;
 
-    // MICRO: emit tokens until the macro-step ends. A token is emitted first and judged after (termination/C5).
-    while (end === null) {
-      const microIndex = segment.length;
-      const { logits, stopProbability } = macroStep.microStep(segment.at(-1));
-      const id = choice(logits.data);
-      segment.push(id);
-      outputTokens += 1;
-      sawEos ||= eosTokenIds.includes(id);
+      // MICRO: emit tokens until the macro-step ends. A token is emitted first and judged after (termination/C5).
+      while (end === null) {
+        const microIndex = segment.length;
+        const { logits, stopProbability } = macroStep.microStep(segment.at(-1));
+        const id = choice(logits.data);
+        segment.push(id);
+        outputTokens += 1;
+        sawEos ||= eosTokenIds.includes(id);
 
-      if (profile.eosEndsMacroStep && sawEos) end = 'eos';
-      else if (
-        profile.atMaxTokens === 'end-macro-step' &&
-        (outputTokens >= maxTokens || outputTokens >= positionLimit)
-      ) {
-        end = 'limit';
-      } else if (segment.length >= maxSteps) end = 'max-steps';
-      else if (stopProbability !== null && endsByConfidence(stopProbability, confidence, stopRound))
-        end = 'confidence';
+        if (profile.eosEndsMacroStep && sawEos) end = 'eos';
+        else if (
+          profile.atMaxTokens === 'end-macro-step' &&
+          (outputTokens >= maxTokens || outputTokens >= positionLimit)
+        ) {
+          end = 'limit';
+        } else if (segment.length >= maxSteps) end = 'max-steps';
+        else if (stopProbability !== null && endsByConfidence(stopProbability, confidence, stopRound))
+          end = 'confidence';
 
-      if (profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens) {
-        emitted += 1;
-        yield {
-          id,
-          macroStep: macroIndex,
-          microIndex,
-          probability: probabilities ? tokenProbability(logits.data, id) : null,
-          stopProbability,
-          confidence: stopProbability === null ? null : continueConfidence(stopProbability, stopRound),
-          end,
-        };
+        if (profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens) {
+          emitted += 1;
+          yield {
+            id,
+            macroStep: macroIndex,
+            microIndex,
+            probability: probabilities ? tokenProbability(logits.data, id) : null,
+            stopProbability,
+            confidence: stopProbability === null ? null : continueConfidence(stopProbability, stopRound),
+            end,
+          };
+        }
       }
-    }
 
-    // DECIDE: end the generation, or make the segment the next entry.
-    if (sawEos && (profile.eosInFirstMacroStep || macroIndex > 0)) return result('eos');
-    if (outputTokens >= maxTokens) return result('length');
-    if (run.push(segment) >= maxPositions) return result('positions');
+      // DECIDE: end the generation, or make the segment the next entry.
+      if (sawEos && (profile.eosInFirstMacroStep || macroIndex > 0)) return result('eos');
+      if (outputTokens >= maxTokens) return result('length');
+      if (run.push(segment) >= maxPositions) return result('positions');
+    }
+  } finally {
+    // Also where the caller breaks off.
+    run.end();
   }
 }
 
@@ -224,11 +229,19 @@ export function teacherForced(
     });
   }
   const run = startRun(model, prompt, profile, prompt.length + segments.length, options.trace);
-  return segments.map((segment, m) => {
-    if (m > 0) run.push(segments[m - 1]!);
-    const macroStep = run.next();
-    return segment.map((id, i) => ({ id, ...macroStep.microStep(segment[i - 1]) }));
-  });
+  try {
+    return segments.map((segment, m) => {
+      if (m > 0) run.push(segments[m - 1]!);
+      const macroStep = run.next();
+      return segment.map((id, i) => {
+        const { logits, stopProbability } = macroStep.microStep(segment[i - 1]);
+        // The next macro-step overwrites the tensors of this one.
+        return { id, logits: logits.clone(), stopProbability };
+      });
+    });
+  } finally {
+    run.end();
+  }
 }
 
 /** The state of a run: cache, what enters the base next, and how many tokens there are. */
@@ -240,6 +253,8 @@ interface Run {
   next(): MacroStep;
   /** Makes a finished segment pending; returns the position of its entry. */
   push(segment: readonly number[]): number;
+  /** Gives back the memory of the run; the positions of the cache can still be read. */
+  end(): void;
 }
 
 function startRun(
@@ -249,8 +264,11 @@ function startRun(
   capacity: number,
   trace: Trace = discardTrace,
 ): Run {
-  const model: Model = { ...given, ropeTableRounding: profile.ropeTable };
-  const cache = createKvCache(model.kernels, model.config, model.config.numHiddenLayers, capacity);
+  // The cache lives as long as the run, everything else as long as its macro-step.
+  const kept = given.kernels.workspace();
+  const perMacroStep = given.kernels.workspace();
+  const model: Model = { ...given, kernels: perMacroStep, ropeTableRounding: profile.ropeTable };
+  const cache = createKvCache(kept, model.config, model.config.numHiddenLayers, capacity);
   let macroSteps = 0;
   let tokens = prompt.length;
   // The prompt is never merged: every token is an entry of its own (generation/C8).
@@ -263,6 +281,7 @@ function startRun(
       return macroSteps;
     },
     next() {
+      perMacroStep.reset();
       const macroTrace = trace.part('macro', macroSteps);
       const entries =
         macroSteps === 0 || !isHamburger(model)
@@ -277,6 +296,10 @@ function startRun(
       const position = segmentPosition(tokens, profile);
       positions = [position];
       return position;
+    },
+    end() {
+      perMacroStep.free();
+      kept.free();
     },
   };
 }

@@ -26,8 +26,11 @@ export interface Kernels {
   /** A number rounded to the mode: the identity in f64, round-to-nearest-even binary32 in f32 (`numerics/N2`). */
   round(value: number): number;
 
-  /** A fresh tensor of zeros in the mode. */
+  /** A fresh tensor of zeros in the mode. It lives as long as the kernel set; in a {@link Workspace}, until that is reset. */
   zeros(shape: readonly number[]): Tensor;
+
+  /** The same kernels with tensors of their own, to be given back together. */
+  workspace(): Workspace;
 
   /** `out[m,n] = Σ_k a[m,k] * b[n,k]`: one dot product per element (`numerics/N3`). */
   matmulNT(a: Matrix, b: Matrix, out: Matrix): void;
@@ -95,4 +98,18 @@ export interface Kernels {
    * each product rounded before the sum. `x` and `out` are `[T, heads, size]`, `cos` and `sin` `[T, h]`.
    */
   rotateHalves(x: Tensor, cos: Tensor, sin: Tensor, out: Tensor): void;
+}
+
+/**
+ * Kernels whose tensors are given back together, for what is computed and thrown away again and again, such as a macro-step.
+ *
+ * A kernel set that manages memory puts the i-th tensor after a {@link Workspace.reset} where the i-th was before; if the shape is the same
+ * too, it is the very same `Tensor`, filled with zeros. So a loop that asks for the same shapes in the same order allocates nothing.
+ * In the reference set the engine's collector does all of that, and both methods do nothing.
+ */
+export interface Workspace extends Kernels {
+  /** Gives back all tensors of this workspace: they will be overwritten by those made from now on. */
+  reset(): void;
+  /** As {@link reset}, and returns the memory, to be used by others. The workspace can be used again. */
+  free(): void;
 }

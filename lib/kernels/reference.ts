@@ -19,7 +19,7 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/tensor.ts';
-import type { Kernels } from './kernels.ts';
+import type { Kernels, Workspace } from './kernels.ts';
 
 /** Number of interleaved accumulators of an f32 sum: four 128-bit vectors of four (`numerics/N3`). */
 const F32_LANES = 16;
@@ -57,11 +57,14 @@ export function referenceKernels(numerics: Numerics): Kernels {
     }
   };
 
-  return {
+  const kernels: Workspace = {
     name: 'reference',
     numerics,
     round,
     zeros: (shape) => zeros(numerics, shape),
+    workspace: () => kernels,
+    reset: () => {},
+    free: () => {},
 
     matmulNT,
     matmulNN,
@@ -144,6 +147,7 @@ export function referenceKernels(numerics: Numerics): Kernels {
       }
     },
   };
+  return kernels;
 }
 
 /** Row `m` of a matrix, sharing its data. */

@@ -6,6 +6,9 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { teacherForced } from '../../lib/decode/generate.ts';
+import type { Kernels } from '../../lib/kernels/kernels.ts';
+import { referenceKernels } from '../../lib/kernels/reference.ts';
+import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { recordTrace } from '../../lib/trace.ts';
 import { goldenJson, goldenModel } from '../helpers/goldens.ts';
 
@@ -15,12 +18,16 @@ const PINNED = {
   f64: '90d913ede383c93287505d552c14f01120e935fb2c32992161e3d729aefc8d30',
 };
 
-describe.each(['f32', 'f64'] as const)('bits of the teacher-forced golden run, %s', (numerics) => {
-  it('numerics/N1: are the same on every engine', () => {
+describe('bits of the teacher-forced golden run', () => {
+  it.each<[string, keyof typeof PINNED, Kernels]>([
+    ['f64', 'f64', referenceKernels('f64')],
+    ['f32, reference kernels', 'f32', referenceKernels('f32')],
+    ['f32, SIMD kernels', 'f32', simdKernels()],
+  ])('numerics/N1: are the same on every engine (%s)', (_, numerics, kernels) => {
     const { prompt_ids: prompt, macro_steps } = goldenJson('teacher.json');
     const segments = macro_steps.map(({ tokens }: { tokens: number[] }) => tokens);
     const { trace, tensors } = recordTrace();
-    teacherForced(goldenModel('distinct', numerics), { prompt, segments, trace });
+    teacherForced(goldenModel('distinct', numerics, kernels), { prompt, segments, trace });
     const hash = createHash('sha256');
     for (const [name, { shape, data }] of tensors) {
       hash.update(`${name} ${shape.join(' ')}\n`);

@@ -61,10 +61,14 @@ export function opCases(op: string, numerics: Numerics): readonly OpCase[] {
 }
 
 /** A golden model, loaded. */
-export function goldenModel(name: string, numerics: Numerics): HamburgerModel {
+export function goldenModel(
+  name: string,
+  numerics: Numerics,
+  kernels = referenceKernels(numerics),
+): HamburgerModel {
   const checkpoint = openCheckpoint(goldenPath(`models/${name}`));
   try {
-    return checkpoint.loadModel(referenceKernels(numerics)) as HamburgerModel;
+    return checkpoint.loadModel(kernels) as HamburgerModel;
   } finally {
     checkpoint.close();
   }

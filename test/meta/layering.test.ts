@@ -17,6 +17,7 @@ const MAY: Record<string, readonly string[]> = {
   'lib/tensor/tensor.ts': ['lib/errors.ts', 'ndarray', 'ndarray-ops'],
   'lib/trace.ts': ['lib/errors.ts', 'lib/tensor'],
   'lib/kernels': ['lib/math', 'lib/tensor'],
+  'lib/kernels/simd': ['lib/errors.ts', 'lib/tensor', 'lib/kernels'],
   'lib/ops': ['lib/errors.ts', 'lib/math', 'lib/tensor', 'lib/kernels', 'lib/trace.ts'],
   'lib/model': ['lib/errors.ts', 'lib/math', 'lib/tensor', 'lib/kernels', 'lib/trace.ts', 'lib/ops'],
   'lib/decode': [
@@ -65,9 +66,12 @@ const PORTABLE = [
 const IMPORT = /^(?:import|export)\b(?:[^'";=]*\bfrom)?\s*['"]([^'"]+)['"]/gm;
 
 function sources(folder: string): string[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => join(folder, name));
+  return (
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      // AssemblyScript has imports of its own kind, and imports nothing from outside its folder.
+      .filter((name) => name.endsWith('.ts') && !name.includes('assembly/'))
+      .map((name) => join(folder, name))
+  );
 }
 
 function imports(file: string): string[] {

@@ -131,6 +131,13 @@ describe('generate: what is printed', () => {
 });
 
 describe('generate: --json', () => {
+  it('numerics/N1: both kernel sets give the same report, to the last digit of every probability', async () => {
+    const report = (kernels: string) =>
+      jsonOf<Report>(generate('Once there was', '--max-tokens', '30', '--kernels', kernels));
+    const [fast, readable] = [await report('simd'), await report('reference')];
+    expect(readable).toEqual({ ...fast, settings: { ...fast.settings, kernels: 'reference' } });
+  });
+
   it('one object, whose parts agree with each other and with the text', async () => {
     const args = generate('Once there was', '--max-tokens', '30');
     const report = await jsonOf<Report>(args);
@@ -148,7 +155,7 @@ describe('generate: --json', () => {
         profile: 'train',
         confidence: 0.8,
         numerics: 'f32',
-        kernels: 'reference',
+        kernels: 'simd',
         max_tokens: 30,
         max_positions: 512,
         temperature: 0,
@@ -316,6 +323,11 @@ describe('generate: bad input', () => {
       'a folder that is not there',
       ['x', '--checkpoint', 'nowhere'],
       'nowhere: expected a checkpoint folder, which holds config.json and model.safetensors (or model.safetensors.index.json and the files that it names), found nothing of that name',
+    ],
+    [
+      'fast kernels for what they do not have',
+      ['x', '--kernels', 'simd', '--numerics', 'f64', ...tiny],
+      '--kernels simd: expected --numerics f32, found f64',
     ],
     ['no prompt', tiny, 'prompt: expected one of a text, --prompt-file and --prompt-ids, found none'],
     [

@@ -1,0 +1,131 @@
+/**
+ * Elementwise primitives, four elements at a time; each writes an element after it has read it, so `out` may be an input.
+ */
+
+import { exp, rounded, sigmoid as sigmoidOf, silu as siluOf, upperHalf } from './exponentials.ts';
+import { loadLeading, storeLeading } from './vectors.ts';
+
+/** Sets `bytes` bytes to 0. */
+export function clear(pointer: usize, bytes: usize): void {
+  memory.fill(pointer, 0, bytes);
+}
+
+export function add(x: usize, y: usize, out: usize, count: usize): void {
+  let i: usize = 0;
+  const whole: usize = (count & ~3) << 2;
+  for (; i < whole; i += 16) v128.store(out + i, f32x4.add(v128.load(x + i), v128.load(y + i)));
+  const rest = <i32>(count & 3);
+  if (rest) storeLeading(out + i, f32x4.add(v128.load(x + i), v128.load(y + i)), rest);
+}
+
+export function multiply(x: usize, y: usize, out: usize, count: usize): void {
+  let i: usize = 0;
+  const whole: usize = (count & ~3) << 2;
+  for (; i < whole; i += 16) v128.store(out + i, f32x4.mul(v128.load(x + i), v128.load(y + i)));
+  const rest = <i32>(count & 3);
+  if (rest) storeLeading(out + i, f32x4.mul(v128.load(x + i), v128.load(y + i)), rest);
+}
+
+export function scale(x: usize, factor: f32, out: usize, count: usize): void {
+  const factors = f32x4.splat(factor);
+  let i: usize = 0;
+  const whole: usize = (count & ~3) << 2;
+  for (; i < whole; i += 16) v128.store(out + i, f32x4.mul(v128.load(x + i), factors));
+  const rest = <i32>(count & 3);
+  if (rest) storeLeading(out + i, f32x4.mul(v128.load(x + i), factors), rest);
+}
+
+export function addRow(x: usize, row: usize, out: usize, rows: usize, width: usize): void {
+  for (let r: usize = 0; r < rows; r++, x += width << 2, out += width << 2) add(x, row, out, width);
+}
+
+export function multiplyRow(x: usize, row: usize, out: usize, rows: usize, width: usize): void {
+  for (let r: usize = 0; r < rows; r++, x += width << 2, out += width << 2) multiply(x, row, out, width);
+}
+
+export function multiplyColumn(x: usize, column: usize, out: usize, rows: usize, width: usize): void {
+  for (let r: usize = 0; r < rows; r++, x += width << 2, out += width << 2) {
+    scale(x, f32.load(column + (r << 2)), out, width);
+  }
+}
+
+export function divideColumn(x: usize, column: usize, out: usize, rows: usize, width: usize): void {
+  const whole: usize = (width & ~3) << 2;
+  const rest = <i32>(width & 3);
+  for (let r: usize = 0; r < rows; r++, x += width << 2, out += width << 2) {
+    const divisor = v128.load32_splat(column + (r << 2));
+    let i: usize = 0;
+    for (; i < whole; i += 16) v128.store(out + i, f32x4.div(v128.load(x + i), divisor));
+    if (rest) storeLeading(out + i, f32x4.div(v128.load(x + i), divisor), rest);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function exp4(x: v128): v128 {
+  return rounded(exp(f64x2.promote_low_f32x4(x)), exp(f64x2.promote_low_f32x4(upperHalf(x))));
+}
+
+/** `exp(x[r,c] - column[r])` for `c < visible[r]`, otherwise 0. */
+export function expDifferences(x: usize, column: usize, visible: usize, out: usize, rows: usize, width: usize): void {
+  const stride = width << 2;
+  for (let r: usize = 0; r < rows; r++, x += stride, out += stride) {
+    const subtrahend = v128.load32_splat(column + (r << 2));
+    const count: usize = <usize>i32.load(visible + (r << 2));
+    const rest = <i32>(count & 3);
+    const whole: usize = (count & ~3) << 2;
+    let i: usize = 0;
+    for (; i < whole; i += 16) v128.store(out + i, exp4(f32x4.sub(v128.load(x + i), subtrahend)));
+    if (rest) storeLeading(out + i, exp4(f32x4.sub(loadLeading(x + i, rest), subtrahend)), rest);
+    memory.fill(out + (count << 2), 0, (width - count) << 2);
+  }
+}
+
+export function silu(x: usize, out: usize, count: usize): void {
+  let i: usize = 0;
+  for (let left: i32 = <i32>count; left > 0; left -= 4, i += 16) {
+    const four = v128.load(x + i);
+    const result = rounded(
+      siluOf(f64x2.promote_low_f32x4(four)), siluOf(f64x2.promote_low_f32x4(upperHalf(four))),
+    );
+    if (left >= 4) v128.store(out + i, result);
+    else storeLeading(out + i, result, left);
+  }
+}
+
+export function sigmoid(x: usize, out: usize, count: usize): void {
+  let i: usize = 0;
+  for (let left: i32 = <i32>count; left > 0; left -= 4, i += 16) {
+    const four = v128.load(x + i);
+    const result = rounded(
+      sigmoidOf(f64x2.promote_low_f32x4(four)), sigmoidOf(f64x2.promote_low_f32x4(upperHalf(four))),
+    );
+    if (left >= 4) v128.store(out + i, result);
+    else storeLeading(out + i, result, left);
+  }
+}
+
+/** x and out `[T, heads, 2 * half]`, cos and sin `[T, half]`. */
+export function rotateHalves(
+  x: usize, cos: usize, sin: usize, out: usize, T: usize, heads: usize, half: usize,
+): void {
+  const bytes = half << 2;
+  for (let t: usize = 0; t < T; t++, cos += bytes, sin += bytes) {
+    for (let head: usize = 0; head < heads; head++, x += bytes << 1, out += bytes << 1) {
+      let i: usize = 0;
+      for (let left: i32 = <i32>half; left > 0; left -= 4, i += 16) {
+        const c = v128.load(cos + i), s = v128.load(sin + i);
+        const a = v128.load(x + i), b = v128.load(x + bytes + i);
+        const first = f32x4.sub(f32x4.mul(a, c), f32x4.mul(b, s));
+        const second = f32x4.add(f32x4.mul(b, c), f32x4.mul(a, s));
+        if (left >= 4) {
+          v128.store(out + i, first);
+          v128.store(out + bytes + i, second);
+        } else {
+          storeLeading(out + i, first, left);
+          storeLeading(out + bytes + i, second, left);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Vectors of four binary32 numbers: partial loads and stores, and the sum of sixteen accumulators. SPEC #numerics.
+ *
+ * AssemblyScript, not TypeScript. Pointers and strides are in bytes, counts in elements.
+ */
+
+/**
+ * Mask of the first `count` of four lanes; all of them for 4 and more, none for 0 and less.
+ */
+// @ts-ignore: decorator
+@inline
+export function leading(count: i32): v128 {
+  return i32x4.gt_s(i32x4.splat(count), i32x4(0, 1, 2, 3));
+}
+
+/**
+ * The first `count` of the four numbers at `pointer`, the other lanes +0. Reads 16 bytes all the same: the memory ends
+ * with a reserve, so that this is always inside it.
+ */
+// @ts-ignore: decorator
+@inline
+export function loadLeading(pointer: usize, count: i32): v128 {
+  return v128.and(v128.load(pointer), leading(count));
+}
+
+/** Stores the first `count`, 1 to 3, of four lanes. */
+// @ts-ignore: decorator
+@inline
+export function storeLeading(pointer: usize, value: v128, count: i32): void {
+  v128.store32_lane(pointer, value, 0);
+  if (count > 1) v128.store32_lane(pointer, value, 1, 4);
+  if (count > 2) v128.store32_lane(pointer, value, 2, 8);
+}
+
+/**
+ * The last steps of the tree of `numerics/N3`. Vectors v0, v1, v2, v3 hold accumulators 0..3, 4..7, 8..11, 12..15;
+ * `even` is v0 + v2 and `odd` v1 + v3, which is the step w = 8. Here follow w = 4, 2, 1.
+ */
+// @ts-ignore: decorator
+@inline
+export function tree(even: v128, odd: v128): f32 {
+  const four = f32x4.add(even, odd);
+  const two = f32x4.add(four, i8x16.shuffle(four, four, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  return f32x4.extract_lane(two, 0) + f32x4.extract_lane(two, 1);
+}

@@ -1,0 +1,58 @@
+/**
+ * Compiles `assembly/` to WebAssembly and writes it, in base64, to `binary.ts`, twice: for a shared memory that grows, and for
+ * a memory of fixed size where there is no `SharedArrayBuffer`. The same sources give the same file, byte for byte.
+ *
+ * Usage: `node lib/kernels/simd/build.mjs`
+ */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import asc from 'assemblyscript/asc';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+
+/** Compiles once; `memory` are the options of the imported memory. */
+async function compile(memory) {
+  let binary;
+  const written = {
+    readFile: (name, base) => {
+      try {
+        // The compiler appends the extension that imports have here already.
+        return readFileSync(`${base}/${name.replace(/\.ts\.ts$/, '.ts')}`, 'utf8');
+      } catch {
+        return null; // how the compiler learns that a path it tries is not there
+      }
+    },
+    writeFile: (_name, contents) => {
+      binary = contents;
+    },
+    listFiles: () => [],
+  };
+  const { error, stderr } = await asc.main(
+    [
+      ...['assembly/index.ts', '--baseDir', folder, '--outFile', 'simd.wasm'],
+      ...['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--use', 'abort='],
+      ...['--importMemory', '--noExportMemory', '--initialMemory', '1', ...memory],
+    ],
+    written,
+  );
+  if (error !== null) throw new Error(`${error.message}\n${stderr.toString()}`);
+  return Buffer.from(binary);
+}
+
+const shared = await compile(['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536']);
+const fixed = await compile([]);
+writeFileSync(
+  `${folder}/binary.ts`,
+  `// Written by build.mjs from assembly/. Not to be edited.
+
+/** Imports a shared memory of at most 65536 pages. */
+export const SHARED_BINARY =
+  '${shared.toString('base64')}';
+
+/** Imports a memory that is not shared. */
+export const FIXED_BINARY =
+  '${fixed.toString('base64')}';
+`,
+);
+console.log(`simd kernels: ${shared.length} and ${fixed.length} bytes`);

@@ -1,0 +1,374 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Kernels } from '../../lib/kernels/kernels.ts';
+import { referenceKernels } from '../../lib/kernels/reference.ts';
+import { simdKernels, simdSupported } from '../../lib/kernels/simd/simd.ts';
+import { showShape, sizeOf, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
+
+const reference = referenceKernels('f32');
+const simd = simdKernels();
+const fixed = simdKernels({ fixedBytes: 1 << 24 });
+const options = { seed: 128, numRuns: 60 };
+
+/** Numbers of every kind from a seed: far faster than one arbitrary per element. */
+function numbers(seed: number, count: number, kind: 'ordinary' | 'mixed'): Float32Array {
+  const values = new Float32Array(count);
+  const bits = new Uint32Array(values.buffer);
+  let state = seed >>> 0;
+  const next = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state ^ (state >>> 15)) >>> 0;
+  };
+  const special = [0, -0, Infinity, -Infinity, Number.NaN, 2 ** -149, -(2 ** -127), 3.4e38, 2 ** -126, 1];
+  for (let i = 0; i < count; i++) {
+    const choice = next() % 64;
+    if (kind === 'mixed' && choice === 0) values[i] = special[next() % special.length]!;
+    else if (kind === 'mixed' && choice < 4) bits[i] = next();
+    else if (choice < 8) values[i] = (next() / 2 ** 31 - 1) * 2 ** -(next() % 149);
+    else values[i] = (next() / 2 ** 31 - 1) * (1 << (next() % 8));
+  }
+  return values;
+}
+
+/** The first element whose bits differ; every NaN equals every NaN. */
+function expectSame(kernel: string, got: Tensor, want: Tensor): void {
+  expect(got.shape).toEqual(want.shape);
+  for (let i = 0; i < want.data.length; i++) {
+    if (!Object.is(got.data[i], want.data[i])) {
+      throw new Error(
+        `bits differ from reference: ${kernel} ${showShape(want.shape)} at index ${i}: got ${got.data[i]} want ${want.data[i]}`,
+      );
+    }
+  }
+}
+
+type Run = (kernels: Kernels, operands: Tensor[], out: Tensor) => void;
+
+/** Runs a primitive on the same operands with the reference, and with simd on tensors inside and outside its memory. */
+function compare(kernel: string, operands: readonly Tensor[], outShape: readonly number[], run: Run): void {
+  // What was there before must not show, except where a strided result leaves gaps.
+  const fresh = () => tensorOf('f32', outShape, Array(sizeOf(outShape)).fill(7.5));
+  const want = fresh();
+  run(reference, [...operands], want);
+  for (const kernels of [simd, fixed]) {
+    const space = kernels.workspace();
+    const inside = (t: Tensor) => {
+      const copy = space.zeros(t.shape);
+      copy.data.set(t.data);
+      return copy;
+    };
+    const before = inside(tensorOf('f32', [16], Array(16).fill(3)));
+    const got = inside(fresh());
+    const after = inside(tensorOf('f32', [16], Array(16).fill(3)));
+    run(space, operands.map(inside), got);
+    expectSame(`${kernel} (inside)`, got, want);
+    // Neighbours start at the next cache line; an overrun beyond that shows here.
+    expect([...before.data, ...after.data]).toEqual(Array(32).fill(3));
+    space.free();
+  }
+  const outside = fresh();
+  run(simd, [...operands], outside);
+  expectSame(`${kernel} (outside)`, outside, want);
+  if (operands.length > 0) {
+    const half = fresh();
+    const first = simd.zeros(operands[0]!.shape);
+    first.data.set(operands[0]!.data);
+    run(simd, [first, ...operands.slice(1)], half);
+    expectSame(`${kernel} (in and outside)`, half, want);
+  }
+}
+
+const kind = fc.constantFrom<'ordinary' | 'mixed'>('ordinary', 'mixed');
+const K = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 700 }));
+const dimension = fc.oneof(fc.constantFrom(1, 2), fc.integer({ min: 0, max: 41 }));
+
+/** Tensors of the given shapes. */
+function tensors(seed: number, of: 'ordinary' | 'mixed', ...shapes: number[][]): Tensor[] {
+  return shapes.map((shape, i) =>
+    tensorOf('f32', shape, numbers(seed + 7919 * i, sizeOf(shape), of) as ArrayLike<number>),
+  );
+}
+
+/** How many leading entries of each row are visible: anything from none to all. */
+function visibleOf(seed: number, rows: number, width: number): number[] {
+  return Array.from({ length: rows }, (_, r) => ((seed >>> 3) * (r + 1) + r * 5) % (width + 1));
+}
+
+describe('simd kernels give the bits of the reference kernels', () => {
+  it('has the SIMD that these tests are about', () => {
+    expect(simdSupported()).toBe(true);
+    expect([simd.name, simd.numerics, simd.round(0.1)]).toEqual(['simd', 'f32', Math.fround(0.1)]);
+  });
+
+  it('numerics/N3: matmulNT, for every length of the dot product, its tail included', () => {
+    for (let length = 0; length <= 66; length++) {
+      const operands = tensors(length, 'ordinary', [3, length], [5, length]);
+      compare(`matmulNT K=${length}`, operands, [3, 5], (k, [a, b], out) =>
+        k.matmulNT(a!.matrix(), b!.matrix(), out.matrix()),
+      );
+    }
+  });
+
+  it('matmulNT: any number of rows and columns, blocks left over', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, dimension, K, (seed, of, M, N, length) => {
+        const operands = tensors(seed, of, [M, length], [N, length]);
+        compare(`matmulNT K=${length}`, operands, [M, N], (k, [a, b], out) =>
+          k.matmulNT(a!.matrix(), b!.matrix(), out.matrix()),
+        );
+      }),
+      options,
+    );
+  });
+
+  it('matmulNT: more columns than are kept in the cache at a time', () => {
+    const operands = tensors(5, 'ordinary', [5, 301], [75, 301]);
+    compare('matmulNT', operands, [5, 75], (k, [a, b], out) =>
+      k.matmulNT(a!.matrix(), b!.matrix(), out.matrix()),
+    );
+  });
+
+  it('matmulNT, matmulNN: strided heads and rows that start in the middle', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, dimension, fc.nat(70), (seed, of, M, N, size) => {
+        const [a, b, w] = tensors(seed, of, [M + 2, 3, size], [N + 1, 2, size], [M, N]);
+        compare(`matmulNT of heads [${M}, ${N}, ${size}]`, [a!, b!], [M, 2, N], (k, [x, y], out) =>
+          k.matmulNT(x!.rows(2, M + 2).head(1), y!.rows(1, N + 1).head(1), out.head(1)),
+        );
+        const visible = visibleOf(seed, M, N);
+        compare(`matmulNN of heads [${M}, ${N}, ${size}]`, [w!, b!], [M, 3, size], (k, [x, y], out) =>
+          k.matmulNN(x!.matrix(), y!.rows(1, N + 1).head(1), visible, out.head(2)),
+        );
+      }),
+      options,
+    );
+  });
+
+  it('numerics/N5: matmulNN', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, K, dimension, (seed, of, M, length, N) => {
+        const visible = visibleOf(seed, M, length);
+        compare(
+          `matmulNN K=${length}`,
+          tensors(seed, of, [M, length], [length, N]),
+          [M, N],
+          (k, [a, b], out) => k.matmulNN(a!.matrix(), b!.matrix(), visible, out.matrix()),
+        );
+      }),
+      options,
+    );
+  });
+
+  it('attentionScores, attentionContext: all heads, groups of heads to a key, heads of any size', () => {
+    const small = fc.integer({ min: 1, max: 4 });
+    fc.assert(
+      fc.property(
+        fc.tuple(fc.nat(), small, small, fc.nat(9), fc.nat(40), fc.nat(70)),
+        kind,
+        ([seed, group, Hkv, T, S, size], of) => {
+          const H = group * Hkv;
+          const [q, keys, w] = tensors(seed, of, [T, H, size], [S, Hkv, size], [H, T, S]);
+          compare('attentionScores', [q!, keys!], [H, T, S], (k, [x, y], out) =>
+            k.attentionScores(x!, y!, out),
+          );
+          const visible = visibleOf(seed, T, S);
+          compare('attentionContext', [w!, keys!], [T, H, size], (k, [x, y], out) =>
+            k.attentionContext(x!, y!, visible, out),
+          );
+        },
+      ),
+      options,
+    );
+  });
+
+  it('numerics/N4, rows: sums, sums of squares, maxima (NaN, signed zeros), sums of columns', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, K, (seed, of, rows, width) => {
+        const [x] = tensors(seed, of, [rows, width]);
+        const visible = visibleOf(seed, rows, width);
+        compare(`rowSumsOfSquares width ${width}`, [x!], [rows], (k, [t], out) =>
+          k.rowSumsOfSquares(t!, out),
+        );
+        compare(`rowSums width ${width}`, [x!], [rows], (k, [t], out) => k.rowSums(t!, visible, out));
+        compare(`rowMaxima width ${width}`, [x!], [rows], (k, [t], out) => k.rowMaxima(t!, visible, out));
+        compare(`columnSums rows ${rows}`, [x!], [width], (k, [t], out) => k.columnSums(t!, out));
+      }),
+      options,
+    );
+    for (const values of [
+      [-0, 0],
+      [0, -0],
+      [-0, -0],
+      [1, Number.NaN, 3],
+      [-3, -2, -0, -1, -0, 0],
+    ]) {
+      compare('rowMaxima', [tensorOf('f32', [1, values.length], values)], [1], (k, [t], out) =>
+        k.rowMaxima(t!, [values.length], out),
+      );
+    }
+  });
+
+  it('elementwise primitives, with tails of less than four; a tensor of rank 1 is one row', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, dimension, fc.boolean(), (seed, of, rows, width, flat) => {
+        const shape = flat ? [width] : [rows, width];
+        const [x, y, row] = tensors(seed, of, shape, shape, [width]);
+        const [column] = tensors(seed + 1, of, [flat ? 1 : rows]);
+        const visible = visibleOf(seed, flat ? 1 : rows, width);
+        const factor = numbers(seed, 1, of)[0]!;
+        compare('add', [x!, y!], shape, (k, [a, b], out) => k.add(a!, b!, out));
+        compare('multiply', [x!, y!], shape, (k, [a, b], out) => k.multiply(a!, b!, out));
+        compare('scale', [x!], shape, (k, [a], out) => k.scale(a!, factor, out));
+        compare('addRow', [x!, row!], shape, (k, [a, b], out) => k.addRow(a!, b!, out));
+        compare('multiplyRow', [x!, row!], shape, (k, [a, b], out) => k.multiplyRow(a!, b!, out));
+        compare('multiplyColumn', [x!, column!], shape, (k, [a, b], out) => k.multiplyColumn(a!, b!, out));
+        compare('divideColumn', [x!, column!], shape, (k, [a, b], out) => k.divideColumn(a!, b!, out));
+        compare('expDifferences', [x!, column!], shape, (k, [a, b], out) =>
+          k.expDifferences(a!, b!, visible, out),
+        );
+        compare('silu', [x!], shape, (k, [a], out) => k.silu(a!, out));
+        compare('sigmoid', [x!], shape, (k, [a], out) => k.sigmoid(a!, out));
+      }),
+      options,
+    );
+  });
+
+  it('elementwise primitives may write over their input', () => {
+    const shape = [3, 7];
+    const [x, row] = tensors(3, 'mixed', shape, [7]);
+    const [column] = tensors(4, 'mixed', [3]);
+    const over = (name: string, run: (k: Kernels, t: Tensor, other: Tensor) => void, other: Tensor) =>
+      compare(`${name} in place`, [other], shape, (k, [o], out) => {
+        out.data.set(x!.data);
+        run(k, out, o!);
+      });
+    over('add', (k, t, o) => k.add(t, o, t), x!);
+    over('multiply', (k, t, o) => k.multiply(o, t, t), x!);
+    over('scale', (k, t) => k.scale(t, 3, t), x!);
+    over('addRow', (k, t, o) => k.addRow(t, o, t), row!);
+    over('multiplyRow', (k, t, o) => k.multiplyRow(t, o, t), row!);
+    over('multiplyColumn', (k, t, o) => k.multiplyColumn(t, o, t), column!);
+    over('divideColumn', (k, t, o) => k.divideColumn(t, o, t), column!);
+    over('silu', (k, t) => k.silu(t, t), x!);
+    over('sigmoid', (k, t) => k.sigmoid(t, t), x!);
+  });
+
+  it('rope/C4: rotateHalves, halves that are no multiple of four', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, fc.nat(6), fc.nat(5), fc.nat(20), (seed, of, T, heads, half) => {
+        const operands = tensors(seed, of, [T, heads, 2 * half], [T, half], [T, half]);
+        compare('rotateHalves', operands, [T, heads, 2 * half], (k, [x, c, s], out) =>
+          k.rotateHalves(x!, c!, s!, out),
+        );
+      }),
+      options,
+    );
+  });
+
+  it('numerics/N7: exp, silu and sigmoid over all exponents and where they overflow, vanish or get subnormal', () => {
+    const values: number[] = [];
+    const bits = new Uint32Array(1);
+    const value = new Float32Array(bits.buffer);
+    for (let i = 0; i < 2 ** 32; i += 1048573) {
+      bits[0] = i;
+      values.push(value[0]!);
+    }
+    for (const edge of [
+      -0, 0, 88.72, -87.34, -103.28, -103.98, -300, 300, -745, -746, -760, -800, 710, 44.4, 709.8,
+    ])
+      for (let i = -3; i <= 3; i++) values.push(edge + (i * Math.abs(edge)) / 2 ** 23, -edge);
+    const x = tensorOf('f32', [1, values.length], values);
+    const zero = tensorOf('f32', [1], [0]);
+    compare('expDifferences', [x, zero], x.shape, (k, [a, b], out) =>
+      k.expDifferences(a!, b!, [values.length], out),
+    );
+    compare('silu', [x], x.shape, (k, [a], out) => k.silu(a!, out));
+    compare('sigmoid', [x], x.shape, (k, [a], out) => k.sigmoid(a!, out));
+  });
+});
+
+describe('memory of the simd kernels', () => {
+  it('a tensor made before the memory grew is still the same numbers, and is not copied', () => {
+    const kernels = simdKernels();
+    const old = kernels.zeros([3]);
+    old.data.set([1, 2, 3]);
+    const { buffer } = old.data;
+    const large = kernels.zeros([1 << 23]);
+    expect(large.data.buffer).not.toBe(buffer);
+    kernels.add(old, old, old);
+    expect([...old.data]).toEqual([2, 4, 6]);
+    const out = kernels.zeros([3]);
+    kernels.scale(old, 2, out);
+    expect([...out.data]).toEqual([4, 8, 12]);
+  });
+
+  it('a memory of fixed size says so when it is full, and works on', () => {
+    const kernels = simdKernels({ fixedBytes: 1 << 16 });
+    expect(() => kernels.zeros([1 << 20])).toThrow(/fixed size/);
+    const big = tensorOf('f32', [1 << 20], new Float32Array(1 << 20));
+    expect(() => kernels.add(big, big, big)).toThrow(/fixed size/);
+    const t = tensorOf('f32', [2], [1, 2]);
+    kernels.add(t, t, t);
+    expect([...t.data]).toEqual([2, 4]);
+    expect(() => simdKernels({ fixedBytes: -1e9 })).toThrow(/fixedBytes/);
+    expect(() => simdKernels({ fixedBytes: Number.NaN })).toThrow(/fixedBytes/);
+  });
+
+  it('operands of different lengths are refused instead of overwriting a neighbour', () => {
+    expect(() => simd.add(simd.zeros([4]), simd.zeros([4]), simd.zeros([5]))).toThrow(/add/);
+    expect(() => simd.addRow(simd.zeros([2, 4]), simd.zeros([3]), simd.zeros([2, 4]))).toThrow(/addRow/);
+    expect(() => simd.silu(tensorOf('f64', [1], [1]), simd.zeros([1]))).toThrow(/f32/);
+  });
+
+  it('a workspace gives the very same tensors again after reset, filled with zeros', () => {
+    const space = simd.workspace();
+    const first = [space.zeros([2, 3]), space.zeros([5])];
+    first[0]!.data.fill(9);
+    space.reset();
+    expect(space.zeros([2, 3])).toBe(first[0]);
+    expect([...first[0]!.data]).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(space.zeros([5])).toBe(first[1]);
+    space.free();
+  });
+
+  it('a workspace whose shapes change gives fresh zeros that overlap no other of its tensors', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.nat(300), { maxLength: 6 }), { minLength: 1, maxLength: 5 }),
+        (rounds) => {
+          const [one, two] = [simd.workspace(), simd.workspace()];
+          for (const sizes of rounds) {
+            const live: Tensor[] = [];
+            for (const size of sizes) {
+              for (const space of [one, two]) {
+                const t = space.zeros([size]);
+                expect(t.data.every((value) => value === 0)).toBe(true);
+                t.data.fill(live.length + 1);
+                live.push(t);
+              }
+            }
+            live.forEach((t, i) => {
+              expect(t.data.every((value) => value === i + 1)).toBe(true);
+            });
+            one.reset();
+            two.reset();
+          }
+          one.free();
+          two.free();
+        },
+      ),
+      options,
+    );
+  });
+
+  it('what is freed is used again: a small fixed memory serves many workspaces one after the other', () => {
+    const kernels = simdKernels({ fixedBytes: 1 << 16 });
+    for (let i = 0; i < 100; i++) {
+      const space = kernels.workspace();
+      for (let j = 0; j < 5; j++) space.zeros([1000 + 7 * ((i * j) % 13)]);
+      space.free();
+      expect(space.zeros([2]).data.length).toBe(2);
+      space.free();
+    }
+  });
+});
