@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { gptFastProfile, hfGenerateProfile, type Profile, trainProfile } from '../../lib/decode/profiles.ts';
 import { samplingChoice } from '../../lib/decode/token-choice.ts';
+import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { seededUniforms } from '../../lib/math/random.ts';
 import { baseOf } from '../../lib/model/model.ts';
 import { recordTrace } from '../../lib/trace.ts';
@@ -243,6 +244,21 @@ describe('generation', () => {
       const total = logits.reduce((sum, logit) => sum + Math.exp(logit), 0);
       expect(probability).toBeCloseTo(Math.exp(logits[id]!) / total, 12);
     });
+  });
+
+  it('memory given back: generations that take turns, or are broken off, do not disturb each other', () => {
+    const fast = hamburgerOf(smallConfig, 'f32', undefined, simdKernels());
+    const options = (first: number) => ({ prompt: [first, 3, 5], maxTokens: 12, confidence: 0.5 });
+    const alone = [1, 2].map((first) => finish(generate(f32Model, options(first))).tokens);
+    const [a, b] = [generate(fast, options(1)), generate(fast, options(2))];
+    const together: unknown[][] = [[], []];
+    for (let i = 0; i < 12; i++) {
+      together[0]!.push(a.next().value);
+      together[1]!.push(b.next().value);
+      // Broken off after its first token: what it held is given to others.
+      for (const _ of generate(fast, options(3))) break;
+    }
+    expect(together).toEqual(alone);
   });
 
   it('trace/T2: tracing changes no result', () => {

@@ -1,5 +1,6 @@
 /** Small models for tests: any configuration, any weights. */
 
+import type { Kernels } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import { createModel, type HamburgerModel, type Model } from '../../lib/model/model.ts';
@@ -52,19 +53,23 @@ export function modelOf(
   config: ModelConfig,
   numerics: Numerics,
   source: WeightSource = randomWeights(),
+  kernels: Kernels = referenceKernels(numerics),
 ): Model {
-  return createModel(config, referenceKernels(numerics), (name, shape) =>
-    tensorOf(
-      numerics,
-      shape,
-      Array.from({ length: sizeOf(shape) }, (_, index) => source(name, index)),
-    ),
-  );
+  return createModel(config, kernels, (name, shape) => {
+    const tensor = kernels.zeros(shape);
+    for (let index = 0; index < tensor.data.length; index++) tensor.data[index] = source(name, index);
+    return tensor;
+  });
 }
 
 /** The same for a configuration with HAMburger modules. */
-export function hamburgerOf(config: ModelConfig, numerics: Numerics, source?: WeightSource): HamburgerModel {
-  return modelOf(config, numerics, source) as HamburgerModel;
+export function hamburgerOf(
+  config: ModelConfig,
+  numerics: Numerics,
+  source?: WeightSource,
+  kernels?: Kernels,
+): HamburgerModel {
+  return modelOf(config, numerics, source, kernels) as HamburgerModel;
 }
 
 /** Weights that are zero but for the given parameters, row-major. */
