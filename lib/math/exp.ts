@@ -20,6 +20,20 @@
  * @module
  */
 
+import {
+  INVERSE_FACTORIAL_3,
+  INVERSE_FACTORIAL_4,
+  INVERSE_FACTORIAL_5,
+  INVERSE_FACTORIAL_6,
+  INVERSE_FACTORIAL_7,
+  INVERSE_FACTORIAL_8,
+  INVERSE_FACTORIAL_9,
+  INVERSE_FACTORIAL_10,
+  INVERSE_FACTORIAL_11,
+  INVERSE_FACTORIAL_12,
+  INVERSE_FACTORIAL_13,
+  INVERSE_FACTORIAL_14,
+} from './inverse-factorials.ts';
 import { scale } from './powers-of-two.ts';
 
 /** Adding this to a number below `2^51` leaves no bits for a fraction: rounds to the nearest integer, ties to even. */
@@ -40,20 +54,6 @@ const OVERFLOWS_ABOVE = 710;
 
 /** Below this `exp` is nearer to 0 than to the smallest subnormal number; likewise a little too small. */
 const VANISHES_BELOW = -746;
-
-// 1/n!, correctly rounded: n! is exact in binary64 up to n = 18, and the quotient is rounded once.
-const INVERSE_FACTORIAL_3 = 1 / 6;
-const INVERSE_FACTORIAL_4 = 1 / 24;
-const INVERSE_FACTORIAL_5 = 1 / 120;
-const INVERSE_FACTORIAL_6 = 1 / 720;
-const INVERSE_FACTORIAL_7 = 1 / 5040;
-const INVERSE_FACTORIAL_8 = 1 / 40320;
-const INVERSE_FACTORIAL_9 = 1 / 362880;
-const INVERSE_FACTORIAL_10 = 1 / 3628800;
-const INVERSE_FACTORIAL_11 = 1 / 39916800;
-const INVERSE_FACTORIAL_12 = 1 / 479001600;
-const INVERSE_FACTORIAL_13 = 1 / 6227020800;
-const INVERSE_FACTORIAL_14 = 1 / 87178291200;
 
 /** The integer nearest to `x / ln 2`, or next to it where the quotient is close to halfway; for `|x| < 2^50`. */
 export function expExponent(x: number): number {
