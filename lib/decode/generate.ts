@@ -121,8 +121,8 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
     entryPositions: run.cache.positions,
   });
 
-  if (maxTokens === 0) return result('length');
   try {
+    if (maxTokens === 0) return result('length');
     for (;;) {
       // BASE: one pass over the prompt or over the entry of the last segment.
       const macroStep = run.next();
