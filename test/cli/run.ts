@@ -5,7 +5,7 @@
 
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -35,7 +35,7 @@ checkBuild();
 
 /** What a run came to. */
 export interface Outcome {
-  /** Exit code; `null` if a signal ended the process. */
+  /** Exit code, as a shell reports it; `null` if {@link binary} was ended by a signal. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -131,7 +131,10 @@ export function ended(child: ChildProcess): Promise<Outcome> {
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    // A process that a signal ended has no exit code; shells, and so users, see 128 + the signal's number.
+    child.on('close', (code, signal) =>
+      resolve({ code: signal === null ? code : 128 + constants.signals[signal], stdout, stderr }),
+    );
   });
 }
 
