@@ -4,11 +4,11 @@
  * @module
  */
 
-export { writeFileAtomically, writeFolderAtomically } from './checkpoint/atomic-output.ts';
+export { writeFileAtomically } from './checkpoint/atomic-output.ts';
 export { type Checkpoint, type OnTensor, openCheckpoint } from './checkpoint/checkpoint.ts';
 export { configJson, parseConfig, type WeightDtype } from './checkpoint/config-file.ts';
 export { exportHuggingFace } from './checkpoint/export-hugging-face.ts';
-export { CONFIG_FILE, readWhole, WEIGHTS_FILE } from './checkpoint/folder-files.ts';
+export { readWhole } from './checkpoint/folder-files.ts';
 export { importHuggingFace } from './checkpoint/import-hugging-face.ts';
 export { importLlama2c } from './checkpoint/import-llama2c.ts';
 export { importStateDict } from './checkpoint/import-state-dict.ts';

@@ -106,6 +106,12 @@ describe('generation', () => {
     },
   );
 
+  it('generation/C2: the positions end a macro-step only with the last token that fits, not one before', () => {
+    const { tokens } = finish(generate(model, { prompt, maxTokens: 100, maxPositions: 18, confidence: 0 }));
+    expect(segmentsOf(tokens).map((segment) => segment.length)).toEqual([4, 4, 4, 2]);
+    expect(tokens.at(-1)!.end).toBe('limit');
+  });
+
   it('generation/C3: the reason reported is the first that holds', () => {
     const { tokens } = finish(generate(model, { prompt, maxTokens: 8, confidence: 0 }));
     expect(tokens.map(({ end }) => end)).toEqual([null, null, null, 'max-steps', null, null, null, 'limit']);

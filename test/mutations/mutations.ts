@@ -264,6 +264,14 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'same tokens in the same segments at confidence 0.3',
   },
   {
+    mistake: 'the positions end a macro-step one token early',
+    file: 'lib/decode/generate.ts',
+    find: 'maxPositions - prompt.length + 1;',
+    replace: 'maxPositions - prompt.length;',
+    test: generateTest,
+    caughtBy: 'generation/C2: the positions end a macro-step only with the last token that fits',
+  },
+  {
     mistake: 'judged before it is emitted: a token that is not confident is dropped',
     file: 'lib/decode/generate.ts',
     find: "if (profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens) {",
