@@ -100,7 +100,7 @@ export function openCheckpoint(folder: string): Checkpoint {
       checkOpen();
       let done = 0;
       return createModel(config, kernels, (name, shape) => {
-        const tensor = kernels.zeros(shape);
+        const tensor = kernels.empty(shape);
         weights.read(name, tensor.data);
         done++;
         onTensor?.(done, list.length);

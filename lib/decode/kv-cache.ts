@@ -31,8 +31,8 @@ export function createKvCache(
   const shape = [capacity, config.numKeyValueHeads, headSize(config)];
   const width = config.numKeyValueHeads * headSize(config);
   const room = Array.from({ length: layers }, () => ({
-    keys: kernels.zeros(shape),
-    values: kernels.zeros(shape),
+    keys: kernels.empty(shape),
+    values: kernels.empty(shape),
   }));
   const positions: number[] = [];
 

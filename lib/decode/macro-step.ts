@@ -68,7 +68,7 @@ export function openMacroStep(
     if (microCache !== undefined) return microStepDecoder(model, token, microCache, microTrace);
     const { numMicroLayers, maxSteps } = model.config.hamburger;
     microCache = createKvCache(model.kernels, model.config, numMicroLayers, F + maxSteps - 1);
-    const rows = model.kernels.zeros([F + 1, model.config.hiddenSize]);
+    const rows = model.kernels.empty([F + 1, model.config.hiddenSize]);
     rows.data.set(f.data);
     rows.data.set(token.data, f.data.length);
     return microStepDecoder(model, rows, microCache, microTrace);

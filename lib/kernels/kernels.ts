@@ -26,8 +26,11 @@ export interface Kernels {
   /** A number rounded to the mode: the identity in f64, round-to-nearest-even binary32 in f32 (`numerics/N2`). */
   round(value: number): number;
 
-  /** A fresh tensor of zeros in the mode. It lives as long as the kernel set; in a {@link Workspace}, until that is reset. */
-  zeros(shape: readonly number[]): Tensor;
+  /**
+   * A tensor in the mode, for a result: its elements are unspecified, so each must be written before it is read. It lives as long as
+   * the kernel set; in a {@link Workspace}, until that is reset.
+   */
+  empty(shape: readonly number[]): Tensor;
 
   /** The same kernels with tensors of their own, to be given back together. */
   workspace(): Workspace;
@@ -35,8 +38,11 @@ export interface Kernels {
   /** `out[m,n] = Σ_k a[m,k] * b[n,k]`: one dot product per element (`numerics/N3`). */
   matmulNT(a: Matrix, b: Matrix, out: Matrix): void;
 
-  /** `out[m,n] = Σ_{k < visible[m]} a[m,k] * b[k,n]`: left to right over k (`numerics/N5`). */
-  matmulNN(a: Matrix, b: Matrix, visible: Visible, out: Matrix): void;
+  /** `out[m,n] = Σ_k a[m,k] * b[k,n]`: left to right over k (`numerics/N5`). */
+  matmulNN(a: Matrix, b: Matrix, out: Matrix): void;
+
+  /** `out[m,n] = Σ_k a[k,m] * b[k,n]`: left to right over k (`numerics/N5`). */
+  matmulTN(a: Matrix, b: Matrix, out: Matrix): void;
 
   /**
    * `out[h,t,j] = Σ_i queries[t,h,i] * keys[j,g,i]` with `g = floor(h / (H / Hkv))`: one dot product per element (`numerics/N3`).
@@ -104,7 +110,7 @@ export interface Kernels {
  * Kernels whose tensors are given back together, for what is computed and thrown away again and again, such as a macro-step.
  *
  * A kernel set that manages memory puts the i-th tensor after a {@link Workspace.reset} where the i-th was before; if the shape is the same
- * too, it is the very same `Tensor`, filled with zeros. So a loop that asks for the same shapes in the same order allocates nothing.
+ * too, it is the very same `Tensor`. So a loop that asks for the same shapes in the same order allocates nothing.
  * In the reference set the engine's collector does all of that, and both methods do nothing.
  */
 export interface Workspace extends Kernels {

@@ -45,14 +45,21 @@ export function referenceKernels(numerics: Numerics): Kernels {
     }
   };
 
-  const matmulNN: Kernels['matmulNN'] = (a, b, visible, out) => {
+  /** Row m of `out` becomes `Σ_{k < K} factor(m, k) * b[k,:]` with K of that row (`numerics/N5`). */
+  const weightedSums = (
+    factor: (m: number, k: number) => number,
+    b: Matrix,
+    termsOf: (m: number) => number,
+    out: Matrix,
+  ): void => {
     for (let m = 0; m < out.rows; m++) {
       const row = rowOf(out, m);
       row.fill(0);
-      for (let k = 0; k < visible[m]!; k++) {
-        const factor = a.data[a.offset + m * a.rowStride + k]!;
+      const K = termsOf(m);
+      for (let k = 0; k < K; k++) {
+        const weight = factor(m, k);
         const start = b.offset + k * b.rowStride;
-        for (let n = 0; n < row.length; n++) row[n] = row[n]! + round(factor * b.data[start + n]!);
+        for (let n = 0; n < row.length; n++) row[n] = row[n]! + round(weight * b.data[start + n]!);
       }
     }
   };
@@ -61,13 +68,22 @@ export function referenceKernels(numerics: Numerics): Kernels {
     name: 'reference',
     numerics,
     round,
-    zeros: (shape) => zeros(numerics, shape),
+    empty: (shape) => zeros(numerics, shape),
     workspace: () => kernels,
     reset: () => {},
     free: () => {},
 
     matmulNT,
-    matmulNN,
+
+    matmulNN(a, b, out) {
+      const factor = (m: number, k: number) => a.data[a.offset + m * a.rowStride + k]!;
+      weightedSums(factor, b, () => b.rows, out);
+    },
+
+    matmulTN(a, b, out) {
+      const factor = (m: number, k: number) => a.data[a.offset + k * a.rowStride + m]!;
+      weightedSums(factor, b, () => b.rows, out);
+    },
 
     attentionScores(queries, keys, out) {
       const [H, T, S] = out.shape as [number, number, number];
@@ -82,8 +98,8 @@ export function referenceKernels(numerics: Numerics): Kernels {
       const [H, T, S] = weights.shape as [number, number, number];
       const group = H / values.shape[1]!;
       for (let h = 0; h < H; h++) {
-        const ofHead = weights.rows(h, h + 1).reshape([T, S]);
-        matmulNN(ofHead.matrix(), values.head(Math.floor(h / group)), visible, out.head(h));
+        const factor = (t: number, j: number) => weights.data[(h * T + t) * S + j]!;
+        weightedSums(factor, values.head(Math.floor(h / group)), (t) => visible[t]!, out.head(h));
       }
     },
 

@@ -73,7 +73,7 @@ export function featureLayerIndices(model: Model): readonly number[] {
 export function features(model: Model, outputs: readonly Tensor[], trace: Trace): Tensor {
   const { kernels, config } = model;
   const indices = featureLayerIndices(model);
-  const result = kernels.zeros([indices.length, config.hiddenSize]);
+  const result = kernels.empty([indices.length, config.hiddenSize]);
   // 1. Let feature i be the last row of the residual stream after layer indices[i] (features/C1); un-normed.
   indices.forEach((layer, i) => {
     const output = outputs[layer]!;

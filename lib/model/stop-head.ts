@@ -23,7 +23,7 @@ export function stopProbability(model: HamburgerModel, hidden: Tensor, trace: Tr
     return output;
   };
   const silu = (x: Tensor): Tensor => {
-    const y = kernels.zeros(x.shape);
+    const y = kernels.empty(x.shape);
     kernels.silu(x, y);
     return y;
   };
@@ -34,7 +34,7 @@ export function stopProbability(model: HamburgerModel, hidden: Tensor, trace: Tr
   x = module(3, silu(x));
   x = module(4, linear(kernels, x, stop_head[4]));
   // 2. Let p be sigmoid(logit).
-  const p = kernels.zeros([1, 1]);
+  const p = kernels.empty([1, 1]);
   kernels.sigmoid(x, p);
   trace.tensor('stop_probability', p);
   return p.data[0]!;

@@ -16,7 +16,7 @@ import type { Tensor } from '../tensor/tensor.ts';
  */
 export function add(kernels: Kernels, x: Tensor, y: Tensor): Tensor {
   bindShapes('notation/C1', { x: [x, 'T', 'd'], y: [y, 'T', 'd'] });
-  const z = kernels.zeros(x.shape);
+  const z = kernels.empty(x.shape);
   kernels.add(x, y, z);
   return z;
 }

@@ -45,7 +45,7 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
     });
   }
   // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
-  const scores = kernels.zeros([H, T, S]);
+  const scores = kernels.empty([H, T, S]);
   kernels.attentionScores(queries, keys, scores);
   kernels.scale(scores, kernels.round(1 / Math.sqrt(size)), scores);
   // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
@@ -54,7 +54,7 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
   const a = softmax(kernels, scores.reshape([rows, S]), visibleRows).reshape([H, T, S]);
   trace.tensor('weights', a);
   // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
-  const context = kernels.zeros([T, H, size]);
+  const context = kernels.empty([T, H, size]);
   kernels.attentionContext(a, values, visible, context);
   return context;
 }

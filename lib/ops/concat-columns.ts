@@ -16,7 +16,7 @@ import type { Tensor } from '../tensor/tensor.ts';
  */
 export function concatColumns(kernels: Kernels, a: Tensor, b: Tensor): Tensor {
   const { s, m, n } = bindShapes('notation/C1', { a: [a, 's', 'm'], b: [b, 's', 'n'] });
-  const y = kernels.zeros([s, m + n]);
+  const y = kernels.empty([s, m + n]);
   for (let j = 0; j < s; j++) {
     y.data.set(a.rows(j, j + 1).data, j * (m + n));
     y.data.set(b.rows(j, j + 1).data, j * (m + n) + m);

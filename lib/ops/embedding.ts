@@ -17,7 +17,7 @@ import type { Tensor } from '../tensor/tensor.ts';
  */
 export function embedding(kernels: Kernels, table: Tensor, ids: readonly number[]): Tensor {
   const { V, d } = bindShapes('base/C1', { table: [table, 'V', 'd'] });
-  const y = kernels.zeros([ids.length, d]);
+  const y = kernels.empty([ids.length, d]);
   ids.forEach((id, t) => {
     if (!(Number.isInteger(id) && 0 <= id && id < V)) {
       throw new CallerError({

@@ -23,7 +23,7 @@ export interface LinearWeights {
  */
 export function linear(kernels: Kernels, x: Tensor, { weight, bias }: LinearWeights): Tensor {
   const { T, out } = bindShapes('linear/C1', { x: [x, 'T', 'in'], weight: [weight, 'out', 'in'] });
-  const y = kernels.zeros([T, out]);
+  const y = kernels.empty([T, out]);
   // 1. Let y[t,o] be the dot product of x[t,:] and weight[o,:].
   kernels.matmulNT(x.matrix(), weight.matrix(), y.matrix());
   // 2. If there is a bias, add it to every row: after the sum, not as its first term.

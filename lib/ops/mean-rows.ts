@@ -24,10 +24,10 @@ export function meanRows(kernels: Kernels, x: Tensor): Tensor {
       found: '0',
     });
   }
-  const y = kernels.zeros([1, d]);
+  const y = kernels.empty([1, d]);
   kernels.columnSums(x, y);
   // Divided by the tokens that are there, not by max_steps (compositional-embedder/C3).
-  const count = kernels.zeros([1]);
+  const count = kernels.empty([1]);
   count.data[0] = s;
   kernels.divideColumn(y, count, y);
   return y;

@@ -20,15 +20,15 @@ export function rmsNorm(kernels: Kernels, x: Tensor, weight: Tensor, eps: number
   const { round } = kernels;
   const epsRounded = round(eps);
   // 1. Let ss[t] be the sum of the squares of row t.
-  const ss = kernels.zeros([T]);
+  const ss = kernels.empty([T]);
   kernels.rowSumsOfSquares(x, ss);
   // 2. Let r[t] be 1 / sqrt(ss[t] / d + eps); eps inside the root (rms-norm/C2), each operation rounded.
-  const r = kernels.zeros([T]);
+  const r = kernels.empty([T]);
   for (let t = 0; t < T; t++) {
     r.data[t] = 1 / round(Math.sqrt(round(round(ss.data[t]! / d) + epsRounded)));
   }
   // 3. Let y[t,i] be weight[i] * (x[t,i] * r[t]).
-  const y = kernels.zeros([T, d]);
+  const y = kernels.empty([T, d]);
   kernels.multiplyColumn(x, r, y);
   kernels.multiplyRow(y, weight, y);
   return y;

@@ -120,7 +120,7 @@ export function rope(kernels: Kernels, x: Tensor, table: RopeTable): Tensor {
     });
   }
   // 4. Let the pair (a, b) be components i and i + size/2: halves, not neighbours (rope/C4). It becomes (a cos - b sin, b cos + a sin).
-  const y = kernels.zeros([T, heads, size]);
+  const y = kernels.empty([T, heads, size]);
   kernels.rotateHalves(x, table.cos, table.sin, y);
   return y;
 }

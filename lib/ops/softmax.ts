@@ -26,13 +26,13 @@ export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
     });
   }
   // 1. Let m[t] be the largest visible entry.
-  const m = kernels.zeros([T]);
+  const m = kernels.empty([T]);
   kernels.rowMaxima(x, visible, m);
   // 2. Let y[t,j] be exp(x[t,j] - m[t]); 0 where j is not visible.
-  const y = kernels.zeros([T, S]);
+  const y = kernels.empty([T, S]);
   kernels.expDifferences(x, m, visible, y);
   // 3. Let z[t] be the sum of the visible y[t,j].
-  const z = kernels.zeros([T]);
+  const z = kernels.empty([T]);
   kernels.rowSums(y, visible, z);
   // 4. Divide y[t,j] by z[t].
   kernels.divideColumn(y, z, y);

@@ -32,7 +32,7 @@ export function swiglu(kernels: Kernels, x: Tensor, weights: SwigluWeights, trac
   trace.tensor('gate_proj', gate);
   trace.tensor('up_proj', up);
   // 2. Let activation be silu(gate) * up: SiLU on the gate, not on up (swiglu/C1).
-  const activation = kernels.zeros(gate.shape);
+  const activation = kernels.empty(gate.shape);
   kernels.silu(gate, activation);
   kernels.multiply(activation, up, activation);
   trace.tensor('activation', activation);

@@ -31,7 +31,24 @@ export interface Matrix {
 
 /** Number of elements of a shape: the product of its dimensions, 1 for a scalar. */
 export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, dimension) => product * dimension, 1);
+  let size = 1;
+  for (let axis = 0; axis < shape.length; axis++) size *= shape[axis]!;
+  return size;
+}
+
+/** Whether two shapes are equal. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
+
+/** Whether every dimension is a non-negative integer. */
+function isShape(shape: readonly number[]): boolean {
+  for (let axis = 0; axis < shape.length; axis++) {
+    if (!(Number.isSafeInteger(shape[axis]) && shape[axis]! >= 0)) return false;
+  }
+  return true;
 }
 
 /** Renders a shape for messages: `[2, 3]`. */
@@ -39,10 +56,18 @@ export function showShape(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** A dense row-major array of numbers with a shape. */
+/**
+ * A dense row-major array of numbers with a shape.
+ *
+ * The latest views of each kind are remembered: a loop that asks for the same view of the same tensor again and again, as decoding
+ * does, makes it once.
+ */
 export class Tensor {
   readonly shape: readonly number[];
   readonly data: Elements;
+  #matrix: Matrix | undefined;
+  #reshaped: Tensor | undefined;
+  #rows: { readonly from: number; readonly to: number; readonly view: Tensor } | undefined;
 
   /**
    * Wraps `data`, without copying it, in `shape`.
@@ -50,7 +75,7 @@ export class Tensor {
    * @throws CallerError if a dimension is not a non-negative integer or `data` has not exactly the elements of `shape`
    */
   constructor(data: Elements, shape: readonly number[]) {
-    if (!shape.every((dimension) => Number.isSafeInteger(dimension) && dimension >= 0)) {
+    if (!isShape(shape)) {
       throw new CallerError({
         subject: 'tensor shape',
         expected: 'non-negative integers',
@@ -87,11 +112,21 @@ export class Tensor {
 
   /** The same elements in another shape of the same size; shares the data. */
   reshape(shape: readonly number[]): Tensor {
-    return new Tensor(this.data, shape);
+    if (this.#reshaped === undefined || !sameShape(this.#reshaped.shape, shape)) {
+      this.#reshaped = new Tensor(this.data, shape);
+    }
+    return this.#reshaped;
   }
 
   /** Entries `from <= i < to` of the first axis; shares the data. @throws CallerError if the range is outside */
   rows(from: number, to: number): Tensor {
+    if (this.#rows === undefined || this.#rows.from !== from || this.#rows.to !== to) {
+      this.#rows = { from, to, view: this.#rowsView(from, to) };
+    }
+    return this.#rows.view;
+  }
+
+  #rowsView(from: number, to: number): Tensor {
     const [count, ...rest] = this.shape;
     if (
       count === undefined ||
@@ -133,6 +168,10 @@ export class Tensor {
 
   /** View of a `[rows, columns]` tensor as a matrix. */
   matrix(): Matrix {
+    return (this.#matrix ??= this.#matrixView());
+  }
+
+  #matrixView(): Matrix {
     assertInvariant(
       this.shape.length === 2,
       'matrix view',
@@ -203,10 +242,7 @@ function flat(t: Tensor): ndarray.NdArray<Elements> {
 
 function checkSameShape(operation: string, ...tensors: Tensor[]): void {
   const [{ shape }] = tensors as [Tensor, ...Tensor[]];
-  const same = tensors.every(
-    (t) => t.shape.length === shape.length && t.shape.every((size, axis) => size === shape[axis]),
-  );
-  if (same) return;
+  if (tensors.every((t) => sameShape(t.shape, shape))) return;
   throw new InvariantError({
     subject: operation,
     expected: 'operands of one shape',

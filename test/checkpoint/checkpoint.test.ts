@@ -112,8 +112,8 @@ describe('a good folder', () => {
     const made: Tensor[] = [];
     const kernels = {
       ...referenceKernels('f32'),
-      zeros(shape: readonly number[]) {
-        const tensor = referenceKernels('f32').zeros(shape);
+      empty(shape: readonly number[]) {
+        const tensor = referenceKernels('f32').empty(shape);
         made.push(tensor);
         return tensor;
       },

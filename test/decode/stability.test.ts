@@ -23,6 +23,8 @@ describe('bits of the teacher-forced golden run', () => {
     ['f64', 'f64', referenceKernels('f64')],
     ['f32, reference kernels', 'f32', referenceKernels('f32')],
     ['f32, SIMD kernels', 'f32', simdKernels()],
+    ['f32, SIMD kernels, 2 threads', 'f32', simdKernels({ threads: 2, leastSharedWork: 0 })],
+    ['f32, SIMD kernels, 3 threads', 'f32', simdKernels({ threads: 3, leastSharedWork: 0 })],
   ])('numerics/N1: are the same on every engine (%s)', (_, numerics, kernels) => {
     const { prompt_ids: prompt, macro_steps } = goldenJson('teacher.json');
     const segments = macro_steps.map(({ tokens }: { tokens: number[] }) => tokens);

@@ -56,7 +56,7 @@ export function modelOf(
   kernels: Kernels = referenceKernels(numerics),
 ): Model {
   return createModel(config, kernels, (name, shape) => {
-    const tensor = kernels.zeros(shape);
+    const tensor = kernels.empty(shape);
     for (let index = 0; index < tensor.data.length; index++) tensor.data[index] = source(name, index);
     return tensor;
   });

@@ -73,13 +73,15 @@ describe.each(['f64', 'f32'] as const)('reference kernels, %s', (numerics) => {
     ]);
   });
 
-  it('matmulNT, matmulNN: read and write strided heads', () => {
+  it('matmulNT, matmulNN, matmulTN: read and write strided heads', () => {
     const x = tensor([2, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8]);
     expect(result([2, 2], (out) => kernels.matmulNT(x.head(1), x.head(0), out.matrix()))).toEqual([
       11, 39, 23, 83,
     ]);
     const out = tensor([2, 2, 2], Array(8).fill(9));
-    kernels.matmulNN(tensor([2, 2], [1, 0, 1, 1]).matrix(), x.head(1), [2, 2], out.head(0));
+    kernels.matmulNN(tensor([2, 2], [1, 0, 1, 1]).matrix(), x.head(1), out.head(0));
+    expect([...out.data]).toEqual([3, 4, 9, 9, 10, 12, 9, 9]);
+    kernels.matmulTN(tensor([2, 2], [1, 1, 0, 1]).matrix(), x.head(1), out.head(0));
     expect([...out.data]).toEqual([3, 4, 9, 9, 10, 12, 9, 9]);
   });
 
@@ -95,14 +97,23 @@ describe.each(['f64', 'f32'] as const)('reference kernels, %s', (numerics) => {
           let sum = 0;
           for (let k = 0; k < visible; k++) sum = round(sum + round(a[k]! * b[k]!));
           const out = result([1, 1], (o) =>
-            kernels.matmulNN(
-              tensor([1, a.length], a).matrix(),
-              tensor([b.length, 1], b).matrix(),
+            kernels.attentionContext(
+              tensor([1, 1, a.length], a),
+              tensor([b.length, 1, 1], b),
               [visible],
-              o.matrix(),
+              o.reshape([1, 1, 1]),
             ),
           );
           expect(out).toEqual([sum]);
+          const seen = (values: number[], shape: [number, number]) =>
+            tensor(shape, values.slice(0, visible)).matrix();
+          const column = seen(b, [visible, 1]);
+          for (const product of [
+            (o: Tensor) => kernels.matmulNN(seen(a, [1, visible]), column, o.matrix()),
+            (o: Tensor) => kernels.matmulTN(seen(a, [visible, 1]), column, o.matrix()),
+          ]) {
+            expect(result([1, 1], product)).toEqual([sum]);
+          }
         },
       ),
       seed,
@@ -113,7 +124,7 @@ describe.each(['f64', 'f32'] as const)('reference kernels, %s', (numerics) => {
     const b = tensor([2, 1], [5, Number.NaN]);
     expect(
       result([1, 1], (out) =>
-        kernels.matmulNN(tensor([1, 2], [2, 0]).matrix(), b.matrix(), [1], out.matrix()),
+        kernels.attentionContext(tensor([1, 1, 2], [2, 0]), b.reshape([2, 1, 1]), [1], out.reshape([1, 1, 1])),
       ),
     ).toEqual([10]);
     const x = tensor([1, 3], [1, Number.NaN, Infinity]);

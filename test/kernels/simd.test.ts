@@ -8,6 +8,9 @@ import { showShape, sizeOf, type Tensor, tensorOf } from '../../lib/tensor/tenso
 const reference = referenceKernels('f32');
 const simd = simdKernels();
 const fixed = simdKernels({ fixedBytes: 1 << 24 });
+// Every operation is shared, however small, so that chunks of every size come up, and more of them than there is work.
+const two = simdKernels({ threads: 2, leastSharedWork: 0 });
+const three = simdKernels({ threads: 3, leastSharedWork: 0 });
 const options = { seed: 128, numRuns: 60 };
 
 /** Numbers of every kind from a seed: far faster than one arbitrary per element. */
@@ -50,10 +53,10 @@ function compare(kernel: string, operands: readonly Tensor[], outShape: readonly
   const fresh = () => tensorOf('f32', outShape, Array(sizeOf(outShape)).fill(7.5));
   const want = fresh();
   run(reference, [...operands], want);
-  for (const kernels of [simd, fixed]) {
+  for (const kernels of [simd, fixed, two, three]) {
     const space = kernels.workspace();
     const inside = (t: Tensor) => {
-      const copy = space.zeros(t.shape);
+      const copy = space.empty(t.shape);
       copy.data.set(t.data);
       return copy;
     };
@@ -71,7 +74,7 @@ function compare(kernel: string, operands: readonly Tensor[], outShape: readonly
   expectSame(`${kernel} (outside)`, outside, want);
   if (operands.length > 0) {
     const half = fresh();
-    const first = simd.zeros(operands[0]!.shape);
+    const first = simd.empty(operands[0]!.shape);
     first.data.set(operands[0]!.data);
     run(simd, [first, ...operands.slice(1)], half);
     expectSame(`${kernel} (in and outside)`, half, want);
@@ -128,31 +131,38 @@ describe('simd kernels give the bits of the reference kernels', () => {
     );
   });
 
-  it('matmulNT, matmulNN: strided heads and rows that start in the middle', () => {
+  it('matmulNT, matmulNN, matmulTN: strided heads and rows that start in the middle', () => {
     fc.assert(
       fc.property(fc.nat(), kind, dimension, dimension, fc.nat(70), (seed, of, M, N, size) => {
         const [a, b, w] = tensors(seed, of, [M + 2, 3, size], [N + 1, 2, size], [M, N]);
         compare(`matmulNT of heads [${M}, ${N}, ${size}]`, [a!, b!], [M, 2, N], (k, [x, y], out) =>
           k.matmulNT(x!.rows(2, M + 2).head(1), y!.rows(1, N + 1).head(1), out.head(1)),
         );
-        const visible = visibleOf(seed, M, N);
         compare(`matmulNN of heads [${M}, ${N}, ${size}]`, [w!, b!], [M, 3, size], (k, [x, y], out) =>
-          k.matmulNN(x!.matrix(), y!.rows(1, N + 1).head(1), visible, out.head(2)),
+          k.matmulNN(x!.matrix(), y!.rows(1, N + 1).head(1), out.head(2)),
+        );
+        compare(`matmulTN of heads [${M}, ${N}, ${size}]`, [w!, a!], [N, 3, size], (k, [x, y], out) =>
+          k.matmulTN(x!.matrix(), y!.rows(1, M + 1).head(1), out.head(2)),
         );
       }),
       options,
     );
   });
 
-  it('numerics/N5: matmulNN', () => {
+  it('numerics/N5: matmulNN, matmulTN', () => {
     fc.assert(
       fc.property(fc.nat(), kind, dimension, K, dimension, (seed, of, M, length, N) => {
-        const visible = visibleOf(seed, M, length);
         compare(
           `matmulNN K=${length}`,
           tensors(seed, of, [M, length], [length, N]),
           [M, N],
-          (k, [a, b], out) => k.matmulNN(a!.matrix(), b!.matrix(), visible, out.matrix()),
+          (k, [a, b], out) => k.matmulNN(a!.matrix(), b!.matrix(), out.matrix()),
+        );
+        compare(
+          `matmulTN K=${length}`,
+          tensors(seed, of, [length, M], [length, N]),
+          [M, N],
+          (k, [a, b], out) => k.matmulTN(a!.matrix(), b!.matrix(), out.matrix()),
         );
       }),
       options,
@@ -290,21 +300,21 @@ describe('simd kernels give the bits of the reference kernels', () => {
 describe('memory of the simd kernels', () => {
   it('a tensor made before the memory grew is still the same numbers, and is not copied', () => {
     const kernels = simdKernels();
-    const old = kernels.zeros([3]);
+    const old = kernels.empty([3]);
     old.data.set([1, 2, 3]);
     const { buffer } = old.data;
-    const large = kernels.zeros([1 << 23]);
+    const large = kernels.empty([1 << 23]);
     expect(large.data.buffer).not.toBe(buffer);
     kernels.add(old, old, old);
     expect([...old.data]).toEqual([2, 4, 6]);
-    const out = kernels.zeros([3]);
+    const out = kernels.empty([3]);
     kernels.scale(old, 2, out);
     expect([...out.data]).toEqual([4, 8, 12]);
   });
 
   it('a memory of fixed size says so when it is full, and works on', () => {
     const kernels = simdKernels({ fixedBytes: 1 << 16 });
-    expect(() => kernels.zeros([1 << 20])).toThrow(/fixed size/);
+    expect(() => kernels.empty([1 << 20])).toThrow(/fixed size/);
     const big = tensorOf('f32', [1 << 20], new Float32Array(1 << 20));
     expect(() => kernels.add(big, big, big)).toThrow(/fixed size/);
     const t = tensorOf('f32', [2], [1, 2]);
@@ -315,23 +325,21 @@ describe('memory of the simd kernels', () => {
   });
 
   it('operands of different lengths are refused instead of overwriting a neighbour', () => {
-    expect(() => simd.add(simd.zeros([4]), simd.zeros([4]), simd.zeros([5]))).toThrow(/add/);
-    expect(() => simd.addRow(simd.zeros([2, 4]), simd.zeros([3]), simd.zeros([2, 4]))).toThrow(/addRow/);
-    expect(() => simd.silu(tensorOf('f64', [1], [1]), simd.zeros([1]))).toThrow(/f32/);
+    expect(() => simd.add(simd.empty([4]), simd.empty([4]), simd.empty([5]))).toThrow(/add/);
+    expect(() => simd.addRow(simd.empty([2, 4]), simd.empty([3]), simd.empty([2, 4]))).toThrow(/addRow/);
+    expect(() => simd.silu(tensorOf('f64', [1], [1]), simd.empty([1]))).toThrow(/f32/);
   });
 
-  it('a workspace gives the very same tensors again after reset, filled with zeros', () => {
+  it('a workspace gives the very same tensors again after reset', () => {
     const space = simd.workspace();
-    const first = [space.zeros([2, 3]), space.zeros([5])];
-    first[0]!.data.fill(9);
+    const first = [space.empty([2, 3]), space.empty([5])];
     space.reset();
-    expect(space.zeros([2, 3])).toBe(first[0]);
-    expect([...first[0]!.data]).toEqual([0, 0, 0, 0, 0, 0]);
-    expect(space.zeros([5])).toBe(first[1]);
+    expect(space.empty([2, 3])).toBe(first[0]);
+    expect(space.empty([5])).toBe(first[1]);
     space.free();
   });
 
-  it('a workspace whose shapes change gives fresh zeros that overlap no other of its tensors', () => {
+  it('a workspace whose shapes change gives tensors that overlap no other of its tensors', () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(fc.nat(300), { maxLength: 6 }), { minLength: 1, maxLength: 5 }),
@@ -341,8 +349,7 @@ describe('memory of the simd kernels', () => {
             const live: Tensor[] = [];
             for (const size of sizes) {
               for (const space of [one, two]) {
-                const t = space.zeros([size]);
-                expect(t.data.every((value) => value === 0)).toBe(true);
+                const t = space.empty([size]);
                 t.data.fill(live.length + 1);
                 live.push(t);
               }
@@ -365,9 +372,9 @@ describe('memory of the simd kernels', () => {
     const kernels = simdKernels({ fixedBytes: 1 << 16 });
     for (let i = 0; i < 100; i++) {
       const space = kernels.workspace();
-      for (let j = 0; j < 5; j++) space.zeros([1000 + 7 * ((i * j) % 13)]);
+      for (let j = 0; j < 5; j++) space.empty([1000 + 7 * ((i * j) % 13)]);
       space.free();
-      expect(space.zeros([2]).data.length).toBe(2);
+      expect(space.empty([2]).data.length).toBe(2);
       space.free();
     }
   });

@@ -90,7 +90,7 @@ const runners: Record<
 > = {
   notation: (e, kernels, t) => near(nested(add(kernels, t(e.add.x), t(e.add.y))), e.result),
   numerics: (e, kernels, t) => {
-    const out = kernels.zeros([1, 1]);
+    const out = kernels.empty([1, 1]);
     kernels.matmulNT(t([e.dot.a]).matrix(), t([e.dot.b]).matrix(), out.matrix());
     expect(out.data[0]! - 1).toBe(e[`${kernels.numerics}_minus_1`]);
     const leftToRight = e.dot.b.reduce((sum: number, term: number) => Math.fround(sum + term), 0);
@@ -132,7 +132,7 @@ const runners: Record<
   },
   'kv-cache': (e, kernels) => {
     const cache = createKvCache(kernels, smallConfig, 1, 20);
-    const rows = (n: number) => kernels.zeros([n, smallConfig.numKeyValueHeads, 4]);
+    const rows = (n: number) => kernels.empty([n, smallConfig.numKeyValueHeads, 4]);
     const pass = (n: number) => {
       cache.append(0, rows(n), rows(n));
       cache.complete(Array.from({ length: n }, (_, i) => i));

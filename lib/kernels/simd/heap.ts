@@ -1,13 +1,14 @@
 /**
  * Blocks of a WebAssembly memory: handed out, taken back, and merged with free neighbours.
  *
- * The memory is shared where the engine has `SharedArrayBuffer`, not for threads but because a shared memory grows without
+ * The memory is shared where the engine has `SharedArrayBuffer`, for threads and because a shared memory grows without
  * detaching the arrays that look into it. Otherwise its size is fixed at the start.
  *
  * @module
  */
 
 import { CallerError } from '../../errors.ts';
+import { MOST_THREADS } from './threads.ts';
 import type { WebAssemblyInterface, WebAssemblyMemory } from './webassembly.ts';
 
 /** Bytes of a WebAssembly page. */
@@ -18,6 +19,9 @@ const MOST_PAGES = 65536;
 
 /** Blocks start at multiples of this: a cache line. */
 const ALIGNMENT = 64;
+
+/** Below this, `assembly/layout.ts` has what threads share and the room of each: 512 bytes for {@link MOST_THREADS}. */
+const FIRST_BLOCK = 1024 + MOST_THREADS * 512;
 
 /** Never handed out, at the end of the memory: the kernels read up to 64 bytes beyond a row, and pointers must not wrap. */
 const RESERVE = PAGE;
@@ -47,7 +51,7 @@ export class Heap {
   /** @param fixedBytes size of a memory that never grows; `undefined` for one that grows if the engine can */
   constructor(engine: WebAssemblyInterface, fixedBytes: number | undefined) {
     this.shared = fixedBytes === undefined && canShare();
-    const pages = this.shared ? 2 : Math.ceil((fixedBytes ?? FIXED_BYTES) / PAGE) + 1;
+    const pages = this.shared ? 2 : Math.ceil(((fixedBytes ?? FIXED_BYTES) + FIRST_BLOCK) / PAGE) + 1;
     if (!(pages >= 2 && pages <= MOST_PAGES)) {
       throw new CallerError({
         subject: 'fixedBytes of the simd kernels',
@@ -62,8 +66,7 @@ export class Heap {
     );
     this.buffer = this.memory.buffer;
     this.#buffers.add(this.buffer);
-    // Address 0 is left out, so that no tensor looks like a null pointer in a debugger.
-    this.#free.push({ start: ALIGNMENT, size: this.buffer.byteLength - RESERVE - ALIGNMENT });
+    this.#free.push({ start: FIRST_BLOCK, size: this.buffer.byteLength - RESERVE - FIRST_BLOCK });
   }
 
   /** Bytes that are free now, without growing. */

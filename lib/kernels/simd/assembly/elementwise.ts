@@ -5,11 +5,6 @@
 import { exp, rounded, sigmoid as sigmoidOf, silu as siluOf, upperHalf } from './exponentials.ts';
 import { loadLeading, storeLeading } from './vectors.ts';
 
-/** Sets `bytes` bytes to 0. */
-export function clear(pointer: usize, bytes: usize): void {
-  memory.fill(pointer, 0, bytes);
-}
-
 export function add(x: usize, y: usize, out: usize, count: usize): void {
   let i: usize = 0;
   const whole: usize = (count & ~3) << 2;
@@ -102,6 +97,22 @@ export function sigmoid(x: usize, out: usize, count: usize): void {
     );
     if (left >= 4) v128.store(out + i, result);
     else storeLeading(out + i, result, left);
+  }
+}
+
+/** `out[r] = max_{k < visible[r]} x[r,k]`. WebAssembly's max gives NaN if an operand is, and +0 for +0 and -0, as `Math.max`. */
+export function rowMaxima(x: usize, visible: usize, out: usize, rows: usize, width: usize): void {
+  for (let r: usize = 0; r < rows; r++, x += width << 2) {
+    const K: usize = <usize>i32.load(visible + (r << 2));
+    let k: usize = 0;
+    let maxima = f32x4.splat(-Infinity);
+    for (; k + 4 <= K; k += 4) maxima = f32x4.max(maxima, v128.load(x + (k << 2)));
+    let maximum = max<f32>(
+      max<f32>(f32x4.extract_lane(maxima, 0), f32x4.extract_lane(maxima, 1)),
+      max<f32>(f32x4.extract_lane(maxima, 2), f32x4.extract_lane(maxima, 3)),
+    );
+    for (; k < K; k++) maximum = max<f32>(maximum, f32.load(x + (k << 2)));
+    f32.store(out + (r << 2), maximum);
   }
 }
 

@@ -1,6 +1,9 @@
+export { rowSums, rowSumsOfSquares } from './dot-products.ts';
 export {
-  attentionContext, attentionScores, columnSums, matmulNN, matmulNT, rowMaxima, rowSums, rowSumsOfSquares,
-} from './products.ts';
-export {
-  add, addRow, clear, divideColumn, expDifferences, multiply, multiplyColumn, multiplyRow, rotateHalves, scale, sigmoid, silu,
+  add, addRow, divideColumn, multiply, multiplyColumn, multiplyRow, rotateHalves, rowMaxima, scale,
 } from './elementwise.ts';
+export { columnSums } from './left-to-right.ts';
+export {
+  attentionContext, attentionScores, expDifferences, matmulLeftToRight, matmulNT, serve, sigmoid, silu,
+} from './operations.ts';
+export { setThreads } from './threads.ts';

@@ -32,6 +32,13 @@ export function storeLeading(pointer: usize, value: v128, count: i32): void {
   if (count > 2) v128.store32_lane(pointer, value, 2, 8);
 }
 
+/** `sum + x * y`, product and sum each rounded: never fused. */
+// @ts-ignore: decorator
+@inline
+export function multiplyAdd(sum: v128, x: v128, y: v128): v128 {
+  return f32x4.add(sum, f32x4.mul(x, y));
+}
+
 /**
  * The last steps of the tree of `numerics/N3`. Vectors v0, v1, v2, v3 hold accumulators 0..3, 4..7, 8..11, 12..15;
  * `even` is v0 + v2 and `odd` v1 + v3, which is the step w = 8. Here follow w = 4, 2, 1.

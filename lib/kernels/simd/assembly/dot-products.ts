@@ -1,0 +1,267 @@
+/**
+ * Products whose every element is one dot product of two rows, and sums of rows. SPEC numerics/N3, N4.
+ *
+ * A dot product of length K has its last `K mod 16` terms in vectors that are filled up with +0. That adds +0 * +0 = +0 to
+ * accumulators that the definition leaves alone, and changes no bit: x + (+0) is x for every x but -0, and an accumulator is
+ * never -0. It starts as +0; a sum is -0 only if both its operands are -0 (x + (-x) is +0 when rounding to nearest,
+ * and a sum of binary32 numbers that is not exactly 0 does not round to 0).
+ *
+ * The sixteen accumulators are four vectors: vector w holds accumulators 4w to 4w + 3. Several dot products are computed
+ * side by side and each is walked several times, one or two of its four vectors at a time: their accumulators then stay in
+ * registers. What is side by side, and in which walk, shows in the speed only.
+ */
+
+import { threadScratch } from './layout.ts';
+import { loadLeading, multiplyAdd, tree } from './vectors.ts';
+
+/** Rows of `b` that all rows of `a` use before the next ones: they stay in the second-level cache. */
+const BLOCK_BYTES: usize = 65536;
+
+/** One dot product. */
+export function dot(a: usize, b: usize, K: usize): f32 {
+  const end = a + ((K & ~15) << 2);
+  const rest: i32 = <i32>(K & 15);
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  for (; a < end; a += 64, b += 64) {
+    s0 = multiplyAdd(s0, v128.load(a), v128.load(b));
+    s1 = multiplyAdd(s1, v128.load(a, 16), v128.load(b, 16));
+    s2 = multiplyAdd(s2, v128.load(a, 32), v128.load(b, 32));
+    s3 = multiplyAdd(s3, v128.load(a, 48), v128.load(b, 48));
+  }
+  if (rest) {
+    s0 = multiplyAdd(s0, loadLeading(a, rest), loadLeading(b, rest));
+    s1 = multiplyAdd(s1, loadLeading(a + 16, rest - 4), loadLeading(b + 16, rest - 4));
+    s2 = multiplyAdd(s2, loadLeading(a + 32, rest - 8), loadLeading(b + 32, rest - 8));
+    s3 = multiplyAdd(s3, loadLeading(a + 48, rest - 12), loadLeading(b + 48, rest - 12));
+  }
+  return tree(f32x4.add(s0, s2), f32x4.add(s1, s3));
+}
+
+/**
+ * One row of `a` with four rows that begin at `b` and lie `far` bytes apart, into results `outFar` bytes apart.
+ * First vectors 0 and 2 of each, then 1 and 3.
+ */
+// @ts-ignore: decorator
+@inline
+function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
+  const whole: usize = (K & ~15) << 2;
+  const rest: i32 = <i32>(K & 15);
+  const zero = f32x4.splat(0);
+  const end = a + whole;
+  let p = a, q = b, r = q + far, s = r + far, t = s + far;
+  let q0 = zero, q1 = zero, r0 = zero, r1 = zero, s0 = zero, s1 = zero, t0 = zero, t1 = zero;
+  for (; p < end; p += 64, q += 64, r += 64, s += 64, t += 64) {
+    const x0 = v128.load(p);
+    q0 = multiplyAdd(q0, x0, v128.load(q));
+    r0 = multiplyAdd(r0, x0, v128.load(r));
+    s0 = multiplyAdd(s0, x0, v128.load(s));
+    t0 = multiplyAdd(t0, x0, v128.load(t));
+    const x1 = v128.load(p, 32);
+    q1 = multiplyAdd(q1, x1, v128.load(q, 32));
+    r1 = multiplyAdd(r1, x1, v128.load(r, 32));
+    s1 = multiplyAdd(s1, x1, v128.load(s, 32));
+    t1 = multiplyAdd(t1, x1, v128.load(t, 32));
+  }
+  if (rest) {
+    const x0 = loadLeading(p, rest), x1 = loadLeading(p + 32, rest - 8);
+    q0 = multiplyAdd(q0, x0, loadLeading(q, rest));
+    q1 = multiplyAdd(q1, x1, loadLeading(q + 32, rest - 8));
+    r0 = multiplyAdd(r0, x0, loadLeading(r, rest));
+    r1 = multiplyAdd(r1, x1, loadLeading(r + 32, rest - 8));
+    s0 = multiplyAdd(s0, x0, loadLeading(s, rest));
+    s1 = multiplyAdd(s1, x1, loadLeading(s + 32, rest - 8));
+    t0 = multiplyAdd(t0, x0, loadLeading(t, rest));
+    t1 = multiplyAdd(t1, x1, loadLeading(t + 32, rest - 8));
+  }
+  const qEven = f32x4.add(q0, q1), rEven = f32x4.add(r0, r1), sEven = f32x4.add(s0, s1), tEven = f32x4.add(t0, t1);
+
+  q0 = zero; q1 = zero; r0 = zero; r1 = zero; s0 = zero; s1 = zero; t0 = zero; t1 = zero;
+  for (p = a, q = b, r = q + far, s = r + far, t = s + far; p < end; p += 64, q += 64, r += 64, s += 64, t += 64) {
+    const x0 = v128.load(p, 16);
+    q0 = multiplyAdd(q0, x0, v128.load(q, 16));
+    r0 = multiplyAdd(r0, x0, v128.load(r, 16));
+    s0 = multiplyAdd(s0, x0, v128.load(s, 16));
+    t0 = multiplyAdd(t0, x0, v128.load(t, 16));
+    const x1 = v128.load(p, 48);
+    q1 = multiplyAdd(q1, x1, v128.load(q, 48));
+    r1 = multiplyAdd(r1, x1, v128.load(r, 48));
+    s1 = multiplyAdd(s1, x1, v128.load(s, 48));
+    t1 = multiplyAdd(t1, x1, v128.load(t, 48));
+  }
+  if (rest > 4) {
+    const x0 = loadLeading(p + 16, rest - 4), x1 = loadLeading(p + 48, rest - 12);
+    q0 = multiplyAdd(q0, x0, loadLeading(q + 16, rest - 4));
+    q1 = multiplyAdd(q1, x1, loadLeading(q + 48, rest - 12));
+    r0 = multiplyAdd(r0, x0, loadLeading(r + 16, rest - 4));
+    r1 = multiplyAdd(r1, x1, loadLeading(r + 48, rest - 12));
+    s0 = multiplyAdd(s0, x0, loadLeading(s + 16, rest - 4));
+    s1 = multiplyAdd(s1, x1, loadLeading(s + 48, rest - 12));
+    t0 = multiplyAdd(t0, x0, loadLeading(t + 16, rest - 4));
+    t1 = multiplyAdd(t1, x1, loadLeading(t + 48, rest - 12));
+  }
+  f32.store(out, tree(qEven, f32x4.add(q0, q1)));
+  f32.store(out + outFar, tree(rEven, f32x4.add(r0, r1)));
+  f32.store(out + 2 * outFar, tree(sEven, f32x4.add(s0, s1)));
+  f32.store(out + 3 * outFar, tree(tEven, f32x4.add(t0, t1)));
+}
+
+/**
+ * One row of `a` with `N` rows of `b`. The rows are walked as four streams, each a quarter of `b`: a processor that fetches
+ * ahead of each stream reads memory faster than along one.
+ */
+export function rowTimes(a: usize, b: usize, bStride: usize, out: usize, N: usize, K: usize): void {
+  const quarter = N >> 2;
+  for (let n: usize = 0; n < quarter; n++) {
+    fourDots(a, b + n * bStride, quarter * bStride, out + (n << 2), quarter << 2, K);
+  }
+  for (let n: usize = quarter << 2; n < N; n++) f32.store(out + (n << 2), dot(a, b + n * bStride, K));
+}
+
+/** One walk of {@link tile} over one of the four vectors, which has `rest` terms of the tail. Its sums go to `scratch`. */
+// @ts-ignore: decorator
+@inline
+function walk(p: usize, pStride: usize, q: usize, qStride: usize, whole: usize, rest: i32, scratch: usize): void {
+  let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
+  for (const end = p + whole; p < end; p += 64, q += 64) {
+    const y0 = v128.load(q), y1 = v128.load(q + qStride);
+    let x = v128.load(p);
+    s00 = multiplyAdd(s00, x, y0);
+    s01 = multiplyAdd(s01, x, y1);
+    x = v128.load(p + pStride);
+    s10 = multiplyAdd(s10, x, y0);
+    s11 = multiplyAdd(s11, x, y1);
+    x = v128.load(p + 2 * pStride);
+    s20 = multiplyAdd(s20, x, y0);
+    s21 = multiplyAdd(s21, x, y1);
+    x = v128.load(p + 3 * pStride);
+    s30 = multiplyAdd(s30, x, y0);
+    s31 = multiplyAdd(s31, x, y1);
+  }
+  if (rest > 0) {
+    const y0 = loadLeading(q, rest), y1 = loadLeading(q + qStride, rest);
+    let x = loadLeading(p, rest);
+    s00 = multiplyAdd(s00, x, y0);
+    s01 = multiplyAdd(s01, x, y1);
+    x = loadLeading(p + pStride, rest);
+    s10 = multiplyAdd(s10, x, y0);
+    s11 = multiplyAdd(s11, x, y1);
+    x = loadLeading(p + 2 * pStride, rest);
+    s20 = multiplyAdd(s20, x, y0);
+    s21 = multiplyAdd(s21, x, y1);
+    x = loadLeading(p + 3 * pStride, rest);
+    s30 = multiplyAdd(s30, x, y0);
+    s31 = multiplyAdd(s31, x, y1);
+  }
+  v128.store(scratch, s00);
+  v128.store(scratch, s01, 16);
+  v128.store(scratch, s10, 32);
+  v128.store(scratch, s11, 48);
+  v128.store(scratch, s20, 64);
+  v128.store(scratch, s21, 80);
+  v128.store(scratch, s30, 96);
+  v128.store(scratch, s31, 112);
+}
+
+/**
+ * Four rows at `p` with two rows at `q`: eight dot products in four walks, one vector of each at a time. Result (i, j) goes to
+ * `out + i * pOut + j * qOut`. A product does not depend on the order of its factors, so `p` may be either operand.
+ */
+function tile(
+  p: usize, pStride: usize, q: usize, qStride: usize, out: usize, pOut: usize, qOut: usize, K: usize,
+): void {
+  const whole: usize = (K & ~15) << 2;
+  const rest: i32 = <i32>(K & 15);
+  let scratch = threadScratch();
+  for (let w: usize = 0; w < 4; w++) {
+    walk(p + (w << 4), pStride, q + (w << 4), qStride, whole, rest - <i32>(w << 2), scratch + (w << 7));
+  }
+  for (let i: usize = 0; i < 4; i++, scratch += 32, out += pOut) {
+    f32.store(
+      out,
+      tree(
+        f32x4.add(v128.load(scratch), v128.load(scratch, 256)),
+        f32x4.add(v128.load(scratch, 128), v128.load(scratch, 384)),
+      ),
+    );
+    f32.store(
+      out + qOut,
+      tree(
+        f32x4.add(v128.load(scratch, 16), v128.load(scratch, 272)),
+        f32x4.add(v128.load(scratch, 144), v128.load(scratch, 400)),
+      ),
+    );
+  }
+}
+
+/** `out[m,n] = Σ_k a[m,k] * b[n,k]`. */
+export function dots(
+  a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
+): void {
+  if (M == 1) {
+    rowTimes(a, b, bStride, out, N, K);
+    return;
+  }
+  const block: usize = max<usize>(BLOCK_BYTES / max<usize>(K << 2, 1), 4) & ~3;
+  for (let first: usize = 0; first < N; first += block, b += block * bStride, out += block << 2) {
+    const count: usize = min<usize>(block, N - first);
+    let m: usize = 0;
+    let aRow = a, outRow = out;
+    // Four rows of a with two of b, then two rows of a with four of b, then the last row.
+    for (; m + 4 <= M; m += 4, aRow += aStride << 2, outRow += outStride << 2) {
+      let n: usize = 0;
+      for (; n + 2 <= count; n += 2) {
+        tile(aRow, aStride, b + n * bStride, bStride, outRow + (n << 2), outStride, 4, K);
+      }
+      if (n < count) {
+        for (let i: usize = 0; i < 4; i++) {
+          f32.store(outRow + i * outStride + (n << 2), dot(aRow + i * aStride, b + n * bStride, K));
+        }
+      }
+    }
+    for (; m + 2 <= M; m += 2, aRow += aStride << 1, outRow += outStride << 1) {
+      let n: usize = 0;
+      for (; n + 4 <= count; n += 4) {
+        tile(b + n * bStride, bStride, aRow, aStride, outRow + (n << 2), 4, outStride, K);
+      }
+      for (; n < count; n++) {
+        f32.store(outRow + (n << 2), dot(aRow, b + n * bStride, K));
+        f32.store(outRow + outStride + (n << 2), dot(aRow + aStride, b + n * bStride, K));
+      }
+    }
+    if (m < M) rowTimes(aRow, b, bStride, outRow, count, K);
+  }
+}
+
+/** `out[r] = Σ_k x[r,k]^2`. */
+export function rowSumsOfSquares(x: usize, out: usize, rows: usize, width: usize): void {
+  for (let r: usize = 0; r < rows; r++, x += width << 2, out += 4) f32.store(out, dot(x, x, width));
+}
+
+/** `Σ_{k < K} x[k]`. */
+// @ts-ignore: decorator
+@inline
+export function rowSum(x: usize, K: usize): f32 {
+  const end = x + ((K & ~15) << 2);
+  const rest: i32 = <i32>(K & 15);
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  for (; x < end; x += 64) {
+    s0 = f32x4.add(s0, v128.load(x));
+    s1 = f32x4.add(s1, v128.load(x, 16));
+    s2 = f32x4.add(s2, v128.load(x, 32));
+    s3 = f32x4.add(s3, v128.load(x, 48));
+  }
+  if (rest) {
+    s0 = f32x4.add(s0, loadLeading(x, rest));
+    s1 = f32x4.add(s1, loadLeading(x + 16, rest - 4));
+    s2 = f32x4.add(s2, loadLeading(x + 32, rest - 8));
+    s3 = f32x4.add(s3, loadLeading(x + 48, rest - 12));
+  }
+  return tree(f32x4.add(s0, s2), f32x4.add(s1, s3));
+}
+
+/** `out[r] = Σ_{k < visible[r]} x[r,k]`. */
+export function rowSums(x: usize, visible: usize, out: usize, rows: usize, width: usize): void {
+  for (let r: usize = 0; r < rows; r++, x += width << 2) {
+    f32.store(out + (r << 2), rowSum(x, <usize>i32.load(visible + (r << 2))));
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * What lies at the bottom of the memory, below the blocks that `heap.ts` hands out (`FIRST_BLOCK` there): how threads talk to
+ * each other, and room for each.
+ */
+
+/** Counts of {@link threads.ts}, each in a cache line of its own. */
+export const TICKETS: usize = 64;
+export const FINISHED: usize = 128;
+export const SLEEPERS: usize = 192;
+
+/** The operation that all threads work on, and its operands. */
+export const JOB: usize = 256;
+
+/** 512 bytes for each thread. */
+const SCRATCH: usize = 1024;
+const SCRATCH_SHIFT: usize = 9;
+
+/** Which thread this instance runs in; 0 is the one that starts operations. */
+let thread: usize = 0;
+
+export function setThread(index: usize): void {
+  thread = index;
+}
+
+/** Address of the 512 bytes that only this thread uses. */
+// @ts-ignore: decorator
+@inline
+export function threadScratch(): usize {
+  return SCRATCH + (thread << SCRATCH_SHIFT);
+}

@@ -1,0 +1,183 @@
+/**
+ * The operations that may be shared among threads: each is done at once if it is small, or else written down as the job and done in
+ * chunks. What a chunk is, {@link perform} says.
+ */
+
+import * as dotProducts from './dot-products.ts';
+import * as elementwise from './elementwise.ts';
+import { JOB, setThread } from './layout.ts';
+import * as leftToRight from './left-to-right.ts';
+import { chunkCount, help, share, startOf, worthSharing } from './threads.ts';
+
+/** Work of an exponential, in multiply-adds. */
+const EXPONENTIAL: u64 = 16;
+
+const NT = 0;
+const PRODUCT = 1;
+const SCORES = 2;
+const CONTEXT = 3;
+const EXP_DIFFERENCES = 4;
+const SILU = 5;
+const SIGMOID = 6;
+
+// @ts-ignore: decorator
+@inline
+function operand(i: usize): usize {
+  return load<usize>(JOB + (i << 2));
+}
+
+// @ts-ignore: decorator
+@inline
+function setOperand(i: usize, value: usize): void {
+  store<usize>(JOB + (i << 2), value);
+}
+
+/** Writes the job: the operation, the number of chunks, and up to ten operands. */
+function begin(
+  operation: usize, chunks: i32, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize, g: usize = 0, h: usize = 0,
+  i: usize = 0, j: usize = 0,
+): void {
+  setOperand(0, operation);
+  setOperand(1, chunks);
+  setOperand(2, a);
+  setOperand(3, b);
+  setOperand(4, c);
+  setOperand(5, d);
+  setOperand(6, e);
+  setOperand(7, f);
+  setOperand(8, g);
+  setOperand(9, h);
+  setOperand(10, i);
+  setOperand(11, j);
+  share(chunks, perform);
+}
+
+/** Does one chunk of the job. */
+function perform(chunk: i32): void {
+  const operation = operand(0);
+  const chunks = <i32>operand(1);
+  if (operation == NT || operation == PRODUCT) {
+    // Rows or columns of the result, whichever there are more of.
+    const M = operand(8), N = operand(9);
+    const byRows = M > N;
+    const from = startOf(chunk, chunks, byRows ? M : N), to = startOf(chunk + 1, chunks, byRows ? M : N);
+    if (operation == NT) {
+      const a = operand(2), aStride = operand(3), b = operand(4), bStride = operand(5);
+      const out = operand(6), outStride = operand(7), K = operand(10);
+      if (byRows) {
+        dotProducts.dots(a + from * aStride, aStride, b, bStride, out + from * outStride, outStride, to - from, N, K);
+      } else {
+        dotProducts.dots(a, aStride, b + from * bStride, bStride, out + (from << 2), outStride, M, to - from, K);
+      }
+    } else {
+      const a = operand(2), aRow = operand(3), aStep = operand(11), b = operand(4), bStride = operand(5);
+      const out = operand(6), outStride = operand(7), K = operand(10);
+      if (byRows) {
+        leftToRight.product(
+          a + from * aRow, aRow, aStep, b, bStride, out + from * outStride, outStride, to - from, N, K,
+        );
+      } else {
+        leftToRight.product(a, aRow, aStep, b + (from << 2), bStride, out + (from << 2), outStride, M, to - from, K);
+      }
+    }
+  } else if (operation == SCORES) {
+    scoresOfHead(
+      <usize>chunk, operand(2), operand(3), operand(4), operand(5), operand(6), operand(7), operand(8), operand(9),
+    );
+  } else if (operation == CONTEXT) {
+    contextOfHead(
+      <usize>chunk, operand(2), operand(3), operand(4), operand(5), operand(6), operand(7), operand(8), operand(9),
+      operand(10),
+    );
+  } else if (operation == EXP_DIFFERENCES) {
+    const x = operand(2), column = operand(3), visible = operand(4), out = operand(5), rows = operand(6);
+    const width = operand(7), from = startOf(chunk, chunks, rows), to = startOf(chunk + 1, chunks, rows);
+    const skipped = from * (width << 2);
+    elementwise.expDifferences(
+      x + skipped, column + (from << 2), visible + (from << 2), out + skipped, to - from, width,
+    );
+  } else {
+    const x = operand(2), out = operand(3), count = operand(4);
+    const from = startOf(chunk, chunks, count), skipped = from << 2, length = startOf(chunk + 1, chunks, count) - from;
+    if (operation == SILU) elementwise.silu(x + skipped, out + skipped, length);
+    else elementwise.sigmoid(x + skipped, out + skipped, length);
+  }
+}
+
+/** Makes this instance thread `index` and has it help for ever. */
+export function serve(index: usize): void {
+  setThread(index);
+  help(perform);
+}
+
+/** `out[m,n] = Σ_k a[m,k] * b[n,k]`. */
+export function matmulNT(
+  a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
+): void {
+  if (worthSharing(<u64>M * N * K)) begin(NT, chunkCount(), a, aStride, b, bStride, out, outStride, M, N, K);
+  else dotProducts.dots(a, aStride, b, bStride, out, outStride, M, N, K);
+}
+
+/** `out[m,n] = Σ_k a[m,k] * b[k,n]`, left to right; element (m, k) of `a` lies at `a + m * aRow + k * aStep`. */
+export function matmulLeftToRight(
+  a: usize, aRow: usize, aStep: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize,
+  K: usize,
+): void {
+  if (worthSharing(<u64>M * N * K)) begin(PRODUCT, chunkCount(), a, aRow, b, bStride, out, outStride, M, N, K, aStep);
+  else leftToRight.product(a, aRow, aStep, b, bStride, out, outStride, M, N, K);
+}
+
+function scoresOfHead(
+  h: usize, queries: usize, keys: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
+): void {
+  const width = size << 2;
+  const g = (h * Hkv) / H;
+  dotProducts.dots(
+    queries + h * width, H * width, keys + g * width, Hkv * width, out + h * T * (S << 2), S << 2, T, S, size,
+  );
+}
+
+/** All heads: queries `[T, H, size]`, keys `[S, Hkv, size]`, out `[H, T, S]`. */
+export function attentionScores(
+  queries: usize, keys: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
+): void {
+  if (worthSharing(<u64>H * T * S * size)) begin(SCORES, <i32>H, queries, keys, out, H, Hkv, T, S, size);
+  else for (let h: usize = 0; h < H; h++) scoresOfHead(h, queries, keys, out, H, Hkv, T, S, size);
+}
+
+function contextOfHead(
+  h: usize, weights: usize, values: usize, visible: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize,
+  size: usize,
+): void {
+  const width = size << 2;
+  const g = (h * Hkv) / H;
+  leftToRight.visibleProduct(
+    weights + h * T * (S << 2), S << 2, values + g * width, Hkv * width, visible, out + h * width, H * width, T, size,
+  );
+}
+
+/** All heads: weights `[H, T, S]`, values `[S, Hkv, size]`, out `[T, H, size]`. */
+export function attentionContext(
+  weights: usize, values: usize, visible: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
+): void {
+  if (worthSharing(<u64>H * T * S * size)) {
+    begin(CONTEXT, <i32>H, weights, values, visible, out, H, Hkv, T, S, size);
+  } else for (let h: usize = 0; h < H; h++) contextOfHead(h, weights, values, visible, out, H, Hkv, T, S, size);
+}
+
+/** `exp(x[r,c] - column[r])` for `c < visible[r]`, otherwise 0. */
+export function expDifferences(x: usize, column: usize, visible: usize, out: usize, rows: usize, width: usize): void {
+  if (worthSharing(<u64>rows * width * EXPONENTIAL)) {
+    begin(EXP_DIFFERENCES, chunkCount(), x, column, visible, out, rows, width);
+  } else elementwise.expDifferences(x, column, visible, out, rows, width);
+}
+
+export function silu(x: usize, out: usize, count: usize): void {
+  if (worthSharing(<u64>count * EXPONENTIAL)) begin(SILU, chunkCount(), x, out, count, 0, 0, 0);
+  else elementwise.silu(x, out, count);
+}
+
+export function sigmoid(x: usize, out: usize, count: usize): void {
+  if (worthSharing(<u64>count * EXPONENTIAL)) begin(SIGMOID, chunkCount(), x, out, count, 0, 0, 0);
+  else elementwise.sigmoid(x, out, count);
+}

@@ -1,0 +1,120 @@
+/**
+ * Where the operands of a kernel lie in its memory.
+ *
+ * Those that live outside are copied in, and results copied out after the call: the same results, only slower.
+ *
+ * @module
+ */
+
+import { assertInvariant } from '../../errors.ts';
+import type { Elements, Matrix, Tensor } from '../../tensor/tensor.ts';
+import type { Visible } from '../kernels.ts';
+import type { Heap } from './heap.ts';
+
+/** Bytes of a binary32 number, and of a 32-bit integer. */
+export const BYTES = 4;
+
+/** Rows whose `visible` fits from the start. */
+const FIRST_ROWS = 1024;
+
+/** A copy, in the memory, of elements that live outside. */
+interface Copy {
+  readonly start: number;
+  readonly bytes: number;
+  /** Where the elements are to be written back; `undefined` for an input. */
+  readonly target: Float32Array | undefined;
+}
+
+/** Addresses of the operands of one call at a time, which ends with {@link Operands.finish}. */
+export class Operands {
+  readonly #heap: Heap;
+  readonly #copies: Copy[] = [];
+  /** Holds the `visible` of the call that runs. */
+  #visible: Int32Array;
+  #visibleStart: number;
+
+  constructor(heap: Heap) {
+    this.#heap = heap;
+    this.#visibleStart = heap.allocate(FIRST_ROWS * BYTES);
+    this.#visible = new Int32Array(heap.buffer, this.#visibleStart, FIRST_ROWS);
+  }
+
+  /** Address of the elements of an input. */
+  input(t: Tensor): number {
+    const { data } = t;
+    return this.#heap.owns(data.buffer) ? data.byteOffset : this.#copyIn(data, 0, data.length, false);
+  }
+
+  /** Address of the elements of a result. */
+  output(t: Tensor): number {
+    const { data } = t;
+    return this.#heap.owns(data.buffer) ? data.byteOffset : this.#copyIn(data, 0, data.length, true);
+  }
+
+  /** Address of the first element of a matrix. */
+  matrix(m: Matrix, isOutput: boolean): number {
+    const { data } = m;
+    if (this.#heap.owns(data.buffer)) return data.byteOffset + m.offset * BYTES;
+    // What lies between the rows is copied as well; it comes back as it went.
+    const length = m.rows === 0 ? 0 : (m.rows - 1) * m.rowStride + m.columns;
+    return this.#copyIn(data, m.offset, length, isOutput);
+  }
+
+  /** Address of `visible` as 32-bit integers, `rows` of them, each held within 0 and `width`. */
+  visible(visible: Visible, rows: number, width: number): number {
+    if (rows > this.#visible.length) {
+      const count = 2 * rows;
+      const start = this.#allocate(count * BYTES);
+      this.#heap.release(this.#visibleStart, this.#visible.length * BYTES);
+      this.#visibleStart = start;
+      this.#visible = new Int32Array(this.#heap.buffer, start, count);
+    }
+    const numbers = this.#visible;
+    for (let r = 0; r < rows; r++) {
+      const count = visible[r]!;
+      numbers[r] = count > width ? width : count > 0 ? count : 0;
+    }
+    return this.#visibleStart;
+  }
+
+  /** To be called after the kernel: copies results out and releases the copies. */
+  finish(): void {
+    if (this.#copies.length > 0) this.#finishCopies();
+  }
+
+  #finishCopies(): void {
+    for (const { start, bytes, target } of this.#copies) {
+      target?.set(new Float32Array(this.#heap.buffer, start, target.length));
+      this.#heap.release(start, bytes);
+    }
+    this.#copies.length = 0;
+  }
+
+  #copyIn(data: Elements, offset: number, length: number, isOutput: boolean): number {
+    if (!(data instanceof Float32Array)) {
+      this.#abandon();
+      assertInvariant(false, 'operand of the simd kernels', 'f32', 'f64');
+    }
+    const source = data.subarray(offset, offset + length);
+    const bytes = length * BYTES;
+    const start = this.#allocate(bytes);
+    this.#copies.push({ start, bytes, target: isOutput ? source : undefined });
+    new Float32Array(this.#heap.buffer, start, length).set(source);
+    return start;
+  }
+
+  #allocate(bytes: number): number {
+    try {
+      return this.#heap.allocate(bytes);
+    } catch (error) {
+      this.#abandon();
+      throw error;
+    }
+  }
+
+  /** Ends a call that cannot run: what was copied for it is given back, and its results stay as they were. */
+  #abandon(): void {
+    for (const { start, bytes } of this.#copies) this.#heap.release(start, bytes);
+    this.#copies.length = 0;
+  }
+}

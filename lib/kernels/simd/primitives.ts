@@ -1,0 +1,240 @@
+/**
+ * The primitives of the fast kernel set: each finds the addresses of its operands and calls WebAssembly once.
+ *
+ * @module
+ */
+
+import { assertInvariant } from '../../errors.ts';
+import type { Matrix, Tensor } from '../../tensor/tensor.ts';
+import type { Kernels } from '../kernels.ts';
+import { BYTES, type Operands } from './operands.ts';
+
+/** What `assembly/index.ts` exports: pointers and strides in bytes, counts in elements. */
+export type Exports = Record<
+  | 'add'
+  | 'addRow'
+  | 'attentionContext'
+  | 'attentionScores'
+  | 'columnSums'
+  | 'divideColumn'
+  | 'expDifferences'
+  | 'matmulLeftToRight'
+  | 'matmulNT'
+  | 'multiply'
+  | 'multiplyColumn'
+  | 'multiplyRow'
+  | 'rotateHalves'
+  | 'rowMaxima'
+  | 'rowSums'
+  | 'rowSumsOfSquares'
+  | 'scale'
+  | 'setThreads'
+  | 'sigmoid'
+  | 'silu',
+  (...values: number[]) => void
+>;
+
+/** Width of the rows of a tensor, as the reference kernels see it: a tensor `[n]` is one row. */
+function widthOf(x: Tensor): number {
+  const { shape } = x;
+  return shape.length === 0 ? 1 : shape[shape.length - 1]!;
+}
+
+/** Number of rows; none if they are empty. */
+function rowsOf(x: Tensor, width: number): number {
+  return width === 0 ? 0 : x.data.length / width;
+}
+
+/** The kernels write where they are told to: operands of different sizes would overwrite another tensor. */
+function checkLength(operation: string, t: Tensor, length: number): void {
+  if (t.data.length === length) return;
+  assertInvariant(false, operation, `an operand of ${length} elements`, `${t.data.length}`);
+}
+
+/** All of {@link Kernels} but its memory. */
+export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empty' | 'workspace'> {
+  /** `[r,c]` elementwise with one number per row or column. */
+  const withVector =
+    (
+      name: 'addRow' | 'divideColumn' | 'multiplyColumn' | 'multiplyRow',
+      perRow: boolean,
+    ): Kernels['addRow'] =>
+    (x, vector, out) => {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      if (rows > 0) checkLength(name, vector, perRow ? rows : width);
+      checkLength(name, out, x.data.length);
+      wasm[name](at.input(x), at.input(vector), at.output(out), rows, width);
+      at.finish();
+    };
+
+  /** Element (m, k) of `a` lies `m * aRow + k * aStep` bytes behind its first. */
+  const leftToRight = (a: Matrix, aRow: number, aStep: number, b: Matrix, out: Matrix): void => {
+    wasm.matmulLeftToRight(
+      at.matrix(a, false),
+      aRow,
+      aStep,
+      at.matrix(b, false),
+      b.rowStride * BYTES,
+      at.matrix(out, true),
+      out.rowStride * BYTES,
+      out.rows,
+      out.columns,
+      b.rows,
+    );
+    at.finish();
+  };
+
+  return {
+    name: 'simd',
+    numerics: 'f32',
+    round: Math.fround,
+
+    matmulNT(a, b, out) {
+      wasm.matmulNT(
+        at.matrix(a, false),
+        a.rowStride * BYTES,
+        at.matrix(b, false),
+        b.rowStride * BYTES,
+        at.matrix(out, true),
+        out.rowStride * BYTES,
+        out.rows,
+        out.columns,
+        a.columns,
+      );
+      at.finish();
+    },
+
+    matmulNN: (a, b, out) => leftToRight(a, a.rowStride * BYTES, BYTES, b, out),
+    matmulTN: (a, b, out) => leftToRight(a, BYTES, a.rowStride * BYTES, b, out),
+
+    attentionScores(queries, keys, out) {
+      const [H, T, S] = out.shape as [number, number, number];
+      wasm.attentionScores(
+        at.input(queries),
+        at.input(keys),
+        at.output(out),
+        H,
+        keys.shape[1]!,
+        T,
+        S,
+        queries.shape[2]!,
+      );
+      at.finish();
+    },
+
+    attentionContext(weights, values, visible, out) {
+      const [H, T, S] = weights.shape as [number, number, number];
+      wasm.attentionContext(
+        at.input(weights),
+        at.input(values),
+        at.visible(visible, T, S),
+        at.output(out),
+        H,
+        values.shape[1]!,
+        T,
+        S,
+        out.shape[2]!,
+      );
+      at.finish();
+    },
+
+    rowSumsOfSquares(x, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      if (rows > 0) checkLength('rowSumsOfSquares', out, rows);
+      wasm.rowSumsOfSquares(at.input(x), at.output(out), rows, width);
+      at.finish();
+    },
+
+    rowSums(x, visible, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      if (rows > 0) checkLength('rowSums', out, rows);
+      wasm.rowSums(at.input(x), at.visible(visible, rows, width), at.output(out), rows, width);
+      at.finish();
+    },
+
+    rowMaxima(x, visible, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      if (rows > 0) checkLength('rowMaxima', out, rows);
+      wasm.rowMaxima(at.input(x), at.visible(visible, rows, width), at.output(out), rows, width);
+      at.finish();
+    },
+
+    columnSums(x, out) {
+      const width = widthOf(x);
+      checkLength('columnSums', out, width);
+      wasm.columnSums(at.input(x), at.output(out), rowsOf(x, width), width);
+      at.finish();
+    },
+
+    add(x, y, out) {
+      const { length } = out.data;
+      checkLength('add', x, length);
+      checkLength('add', y, length);
+      wasm.add(at.input(x), at.input(y), at.output(out), length);
+      at.finish();
+    },
+
+    multiply(x, y, out) {
+      const { length } = out.data;
+      checkLength('multiply', x, length);
+      checkLength('multiply', y, length);
+      wasm.multiply(at.input(x), at.input(y), at.output(out), length);
+      at.finish();
+    },
+
+    scale(x, factor, out) {
+      const { length } = out.data;
+      checkLength('scale', x, length);
+      wasm.scale(at.input(x), factor, at.output(out), length);
+      at.finish();
+    },
+
+    addRow: withVector('addRow', false),
+    multiplyRow: withVector('multiplyRow', false),
+    multiplyColumn: withVector('multiplyColumn', true),
+    divideColumn: withVector('divideColumn', true),
+
+    expDifferences(x, column, visible, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      if (rows > 0) checkLength('expDifferences', column, rows);
+      checkLength('expDifferences', out, x.data.length);
+      wasm.expDifferences(
+        at.input(x),
+        at.input(column),
+        at.visible(visible, rows, width),
+        at.output(out),
+        rows,
+        width,
+      );
+      at.finish();
+    },
+
+    silu(x, out) {
+      const { length } = out.data;
+      checkLength('silu', x, length);
+      wasm.silu(at.input(x), at.output(out), length);
+      at.finish();
+    },
+
+    sigmoid(x, out) {
+      const { length } = out.data;
+      checkLength('sigmoid', x, length);
+      wasm.sigmoid(at.input(x), at.output(out), length);
+      at.finish();
+    },
+
+    rotateHalves(x, cos, sin, out) {
+      const [T, heads, size] = x.shape as [number, number, number];
+      checkLength('rotateHalves', cos, (T * size) / 2);
+      checkLength('rotateHalves', sin, (T * size) / 2);
+      checkLength('rotateHalves', out, x.data.length);
+      wasm.rotateHalves(at.input(x), at.input(cos), at.input(sin), at.output(out), T, heads, size / 2);
+      at.finish();
+    },
+  };
+}
