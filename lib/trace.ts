@@ -13,6 +13,8 @@ import type { Tensor } from './tensor/tensor.ts';
 
 /** Receives the tensors of a run. Passed down as a parameter; never global. */
 export interface Trace {
+  /** Whether anyone looks. If not, what nothing else reads need not be computed. */
+  readonly wanted: boolean;
   /** The trace of a part: its names are prefixed with `name` and, where given, `index`. */
   part(name: string, index?: number): Trace;
   /** Shows a tensor. It may be changed or reused afterwards, so a trace that keeps it copies it (`trace/T2`). */
@@ -21,6 +23,7 @@ export interface Trace {
 
 /** Ignores everything. */
 export const discardTrace: Trace = {
+  wanted: false,
   part: () => discardTrace,
   tensor: () => {},
 };
@@ -28,6 +31,7 @@ export const discardTrace: Trace = {
 /** Calls `receive` with the full name of every tensor. */
 export function namedTrace(receive: (name: string, tensor: Tensor) => void, prefix = ''): Trace {
   return {
+    wanted: true,
     part: (name, index) => namedTrace(receive, `${prefix}${name}.${index === undefined ? '' : `${index}.`}`),
     tensor: (name, tensor) => receive(prefix + name, tensor),
   };

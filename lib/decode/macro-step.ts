@@ -47,7 +47,9 @@ export function openMacroStep(
   cache: KvCache,
   trace: Trace,
 ): MacroStep {
-  const f = features(model, baseLayers(model, entries, positions, cache, trace.part('model')), trace);
+  // Features are read at the last position alone.
+  const outputs = baseLayers(model, entries, { positions, cache, outputRows: 1 }, trace.part('model'));
+  const f = features(model, outputs, trace);
   const F = f.shape[0]!;
   let microIndex = 0;
   // Laid out at micro index 1, dropped with the macro-step (micro-step-decoder/C3).

@@ -86,7 +86,7 @@ export interface Kernels {
   /** `out[r,c] = x[r,c] * column[r]`. `out` may be `x`. */
   multiplyColumn(x: Tensor, column: Tensor, out: Tensor): void;
 
-  /** `out[r,c] = exp(x[r,c] - column[r])` for `c < visible[r]`, the difference rounded first; other entries 0. */
+  /** `out[r,c] = exp(x[r,c] - column[r])` for `c < visible[r]`, the difference rounded first; other entries 0. `out` may be `x`. */
   expDifferences(x: Tensor, column: Tensor, visible: Visible, out: Tensor): void;
 
   /** `out[r,c] = x[r,c] / column[r]`. `out` may be `x`. */

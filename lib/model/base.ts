@@ -7,10 +7,9 @@
 import { embedding } from '../ops/embedding.ts';
 import { linear } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/rms-norm.ts';
-import { ropeTable } from '../ops/rope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { decoderLayer, type KvCache } from './decoder-layer.ts';
+import { decoderLayers, type StackPass } from './decoder-layer.ts';
 import type { Model } from './model.ts';
 
 /** E(t): the base's own embedding of each token, `[ids.length, d]`. */
@@ -22,27 +21,13 @@ export function tokenEmbeddings(model: Model, ids: readonly number[]): Tensor {
  * Runs all layers over new KV entries.
  *
  * @param entries `[T, d]` the embedding of each new entry
- * @param positions the RoPE position of each new entry; not its index in the cache (positions/C3)
+ * @param pass their RoPE positions, which are not their indices in the cache (positions/C3); the cache; and how many rows of
+ *   the last layer's output are read
  * @param trace receives each layer's tensors below `layers.{l}`
- * @returns the residual stream after each layer, `[T, d]` each
+ * @returns the residual stream after each layer, see {@link decoderLayers}
  */
-export function baseLayers(
-  model: Model,
-  entries: Tensor,
-  positions: readonly number[],
-  cache: KvCache,
-  trace: Trace,
-): readonly Tensor[] {
-  // 1. Let x be the entries, and the RoPE table that of their positions.
-  const table = ropeTable(model.kernels, model.ropeFrequencies, positions, model.ropeTableRounding);
-  let x = entries;
-  // 2. Let x be the output of each layer in turn.
-  const outputs = model.weights.layers.map((weights, layer) => {
-    x = decoderLayer(model, weights, x, { layer, table, cache }, trace.part('layers', layer));
-    return x;
-  });
-  cache.complete(positions);
-  return outputs;
+export function baseLayers(model: Model, entries: Tensor, pass: StackPass, trace: Trace): readonly Tensor[] {
+  return decoderLayers(model, model.weights.layers, entries, pass, (layer) => trace.part('layers', layer));
 }
 
 /** The base's final RMSNorm, `[T, d]` to `[T, d]`. */

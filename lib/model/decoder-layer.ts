@@ -5,12 +5,11 @@
  * @module
  */
 
-import type { Visible } from '../kernels/kernels.ts';
 import { add } from '../ops/add.ts';
 import { attention } from '../ops/attention.ts';
 import { linear } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/rms-norm.ts';
-import { type RopeTable, rope } from '../ops/rope.ts';
+import { type RopeTable, rope, ropeTable } from '../ops/rope.ts';
 import { swiglu } from '../ops/swiglu.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
@@ -37,17 +36,58 @@ export interface LayerPass {
   readonly layer: number;
   readonly table: RopeTable;
   readonly cache: KvCache;
+  /** How many rows of the output are read: only those are computed, the last ones. All rows give keys and values. */
+  readonly outputRows: number;
+}
+
+/**
+ * Runs new rows through a stack of layers, in order; the cache is complete afterwards.
+ *
+ * @param layers weights of the layers
+ * @param x `[T, d]` row t becomes the cache's entry `length + t`
+ * @param positions the RoPE position of each row
+ * @param outputRows how many rows of the last layer's output are read; a trace that is wanted sees all
+ * @param traceOf the trace of a layer
+ * @returns the residual stream after each layer, `[T, d]`; after the last `[R, d]` with the R last rows, at least `outputRows`
+ */
+export function decoderLayers(
+  model: Model,
+  layers: readonly DecoderLayer<Tensor>[],
+  x: Tensor,
+  { positions, cache, outputRows }: StackPass,
+  traceOf: (layer: number) => Trace,
+): readonly Tensor[] {
+  // 1. Let the RoPE table be that of the rows' positions.
+  const table = ropeTable(model.kernels, model.ropeFrequencies, positions, model.ropeTableRounding);
+  // 2. Let x be the output of each layer in turn.
+  let rows = x;
+  const outputs = layers.map((weights, layer) => {
+    const trace = traceOf(layer);
+    const all = layer < layers.length - 1 || trace.wanted;
+    const pass = { layer, table, cache, outputRows: all ? positions.length : outputRows };
+    rows = decoderLayer(model, weights, rows, pass, trace);
+    return rows;
+  });
+  cache.complete(positions);
+  return outputs;
+}
+
+/** New rows for a stack of layers. */
+export interface StackPass {
+  readonly positions: readonly number[];
+  readonly cache: KvCache;
+  readonly outputRows: number;
 }
 
 /**
  * @param x `[T, d]` the residual stream; row t becomes the cache's entry `length + t`
- * @returns `[T, d]`
+ * @returns `[R, d]` with R the output rows
  */
-export function decoderLayer(
+function decoderLayer(
   model: Model,
   weights: DecoderLayer<Tensor>,
   x: Tensor,
-  { layer, table, cache }: LayerPass,
+  { layer, table, cache, outputRows: R }: LayerPass,
   trace: Trace,
 ): Tensor {
   const { kernels, config } = model;
@@ -56,11 +96,13 @@ export function decoderLayer(
   const T = x.shape[0]!;
   const size = headSize(config);
   const attentionTrace = trace.part('self_attn');
+  /** The rows whose output is read. */
+  const read = (t: Tensor): Tensor => t.rows(T - R, T);
 
   // 1. Let n1 be RMSNorm(x) and project it to queries, keys and values.
   const n1 = rmsNorm(kernels, x, weights.input_layernorm, eps);
   trace.tensor('input_layernorm', n1);
-  const q = linear(kernels, n1, self_attn.q_proj);
+  const q = linear(kernels, read(n1), self_attn.q_proj);
   const k = linear(kernels, n1, self_attn.k_proj);
   const v = linear(kernels, n1, self_attn.v_proj);
   attentionTrace.tensor('q_proj', q);
@@ -68,7 +110,7 @@ export function decoderLayer(
   attentionTrace.tensor('v_proj', v);
 
   // 2. Turn queries and keys by their position; values stay (base/C3).
-  const qRope = rope(kernels, q.reshape([T, H, size]), table);
+  const qRope = rope(kernels, q.reshape([R, H, size]), { cos: read(table.cos), sin: read(table.sin) });
   const kRope = rope(kernels, k.reshape([T, Hkv, size]), table);
   attentionTrace.tensor('q_rope', qRope);
   attentionTrace.tensor('k_rope', kRope);
@@ -76,17 +118,18 @@ export function decoderLayer(
   // 3. Append keys and values to the cache (kv-cache/C1); row t sees all earlier entries and those of rows 0 to t (attention/C3).
   const earlier = cache.length;
   const { keys, values } = cache.append(layer, kRope, v.reshape([T, Hkv, size]));
-  const visible: Visible = Array.from({ length: T }, (_, t) => earlier + t + 1);
+  const visible: number[] = [];
+  for (let t = T - R; t < T; t++) visible.push(earlier + t + 1);
 
   // 4. Let h be x plus the projected context.
   const context = attention(kernels, { queries: qRope, keys, values, visible }, attentionTrace).reshape([
-    T,
+    R,
     H * size,
   ]);
   attentionTrace.tensor('context', context);
   const attended = linear(kernels, context, self_attn.o_proj);
   attentionTrace.tensor('o_proj', attended);
-  const h = add(kernels, x, attended);
+  const h = add(kernels, read(x), attended);
   trace.tensor('attention_residual', h);
 
   // 5. Let y be h plus SwiGLU(RMSNorm(h)).

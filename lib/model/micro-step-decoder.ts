@@ -5,10 +5,9 @@
  * @module
  */
 
-import { ropeTable } from '../ops/rope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { decoderLayer, type KvCache } from './decoder-layer.ts';
+import { decoderLayers, type KvCache } from './decoder-layer.ts';
 import type { HamburgerModel } from './model.ts';
 
 /**
@@ -21,17 +20,14 @@ import type { HamburgerModel } from './model.ts';
  * @returns `[1, d]` the residual stream of the last row; not normed (micro-step-decoder/C4)
  */
 export function microStepDecoder(model: HamburgerModel, rows: Tensor, cache: KvCache, trace: Trace): Tensor {
-  const { kernels, weights } = model;
-  const n = rows.shape[0]!;
   // 1. Let the positions go on from the rows already in the cache.
-  const positions = Array.from({ length: n }, (_, t) => cache.length + t);
-  const table = ropeTable(kernels, model.ropeFrequencies, positions, model.ropeTableRounding);
-  // 2. Let x be the output of each layer in turn; causal over all rows, features among them.
-  let x = rows;
-  weights.micro_step_decoder.decoders.forEach((layerWeights, layer) => {
-    x = decoderLayer(model, layerWeights, x, { layer, table, cache }, trace.part('decoders', layer));
-  });
-  cache.complete(positions);
+  const positions: number[] = [];
+  for (let t = 0; t < rows.shape[0]!; t++) positions.push(cache.length + t);
+  // 2. Let x be the output of the layers; causal over all rows, features among them.
+  const { decoders } = model.weights.micro_step_decoder;
+  const pass = { positions, cache, outputRows: 1 };
+  const x = decoderLayers(model, decoders, rows, pass, (layer) => trace.part('decoders', layer)).at(-1)!;
   // 3. Return its last row.
+  const n = x.shape[0]!;
   return x.rows(n - 1, n);
 }

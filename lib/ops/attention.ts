@@ -10,7 +10,10 @@ import type { Kernels, Visible } from '../kernels/kernels.ts';
 import { bindShapes } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { softmax } from './softmax.ts';
+import { softmaxInto } from './softmax.ts';
+
+/** Query rows whose weights are in memory together: enough for whole tiles, few enough that a long prompt needs little room. */
+const ROWS_AT_ONCE = 32;
 
 /** What attention is computed from. */
 export interface AttentionInputs {
@@ -44,17 +47,39 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
       found: `${H}`,
     });
   }
-  // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
-  const scores = kernels.empty([H, T, S]);
-  kernels.attentionScores(queries, keys, scores);
-  kernels.scale(scores, kernels.round(1 / Math.sqrt(size)), scores);
-  // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
-  const rows = H * T;
-  const visibleRows = Array.from({ length: rows }, (_, r) => visible[r % T]!);
-  const a = softmax(kernels, scores.reshape([rows, S]), visibleRows).reshape([H, T, S]);
-  trace.tensor('weights', a);
-  // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
   const context = kernels.empty([T, H, size]);
-  kernels.attentionContext(a, values, visible, context);
+  // Row by row the results are the same however many rows go together; only a trace wants to see all of them at once.
+  const rowsAtOnce = trace.wanted ? T : Math.min(T, ROWS_AT_ONCE);
+  const room = kernels.empty([H * rowsAtOnce * S]);
+  for (let from = 0; from < T; from += rowsAtOnce) {
+    const to = Math.min(T, from + rowsAtOnce);
+    const visibleHere = visible.slice(from, to);
+    const seen = trace.wanted ? S : Math.max(...visibleHere);
+    const weights = room.rows(0, H * (to - from) * seen).reshape([H, to - from, seen]);
+    attentionWeights(kernels, queries.rows(from, to), keys.rows(0, seen), visibleHere, weights);
+    trace.tensor('weights', weights);
+    // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
+    kernels.attentionContext(weights, values.rows(0, seen), visibleHere, context.rows(from, to));
+  }
   return context;
+}
+
+/** Steps 1 and 2, into `weights` `[H, T, S]`. */
+function attentionWeights(
+  kernels: Kernels,
+  queries: Tensor,
+  keys: Tensor,
+  visible: Visible,
+  weights: Tensor,
+): void {
+  const [H, T, S] = weights.shape as [number, number, number];
+  const size = queries.shape[2]!;
+  // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
+  kernels.attentionScores(queries, keys, weights);
+  kernels.scale(weights, kernels.round(1 / Math.sqrt(size)), weights);
+  // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
+  const rows = weights.reshape([H * T, S]);
+  const visibleOfRow: number[] = [];
+  for (let h = 0; h < H; h++) for (const count of visible) visibleOfRow.push(count);
+  softmaxInto(kernels, rows, visibleOfRow, rows);
 }

@@ -13,7 +13,7 @@ import { roundToBf16 } from '../math/float.ts';
 import { pow } from '../math/pow.ts';
 import { cos, sin } from '../math/trigonometric.ts';
 import { bindShapes } from '../tensor/shape.ts';
-import { type Tensor, tensorOf } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 
 /** Llama 3 scaling of the frequencies; the names are those of `rope_scaling` in `config.json`. */
 export interface RopeScaling {
@@ -76,26 +76,23 @@ export function ropeTable(
   positions: readonly number[],
   rounding: RopeTableRounding,
 ): RopeTable {
+  const half = frequencies.length;
+  const table = {
+    cos: kernels.empty([positions.length, half]),
+    sin: kernels.empty([positions.length, half]),
+  };
   // By way of binary32, as an implementation does that computes the table there and then converts it (rope/C5).
   const round =
     rounding === 'bf16' ? (value: number) => roundToBf16(Math.fround(value)) : (value: number) => value;
-  const shape = [positions.length, frequencies.length];
   // 3. Let the angle be position times frequency, and round its cosine and sine.
-  const angles = positions.flatMap((position) =>
-    Array.from(frequencies, (frequency) => position * frequency),
-  );
-  return {
-    cos: tensorOf(
-      kernels.numerics,
-      shape,
-      angles.map((angle) => round(cos(angle))),
-    ),
-    sin: tensorOf(
-      kernels.numerics,
-      shape,
-      angles.map((angle) => round(sin(angle))),
-    ),
-  };
+  for (let t = 0; t < positions.length; t++) {
+    for (let i = 0; i < half; i++) {
+      const angle = positions[t]! * frequencies[i]!;
+      table.cos.data[t * half + i] = round(cos(angle));
+      table.sin.data[t * half + i] = round(sin(angle));
+    }
+  }
+  return table;
 }
 
 /**

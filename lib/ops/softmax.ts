@@ -16,8 +16,15 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws CallerError softmax/C1 (shape), softmax/C2 (a count outside 1 to S)
  */
 export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
-  const { T, S } = bindShapes('softmax/C1', { x: [x, 'T', 'S'] });
-  if (visible.length !== T || !visible.every((n) => Number.isInteger(n) && 1 <= n && n <= S)) {
+  const y = kernels.empty(x.shape);
+  softmaxInto(kernels, x, visible, y);
+  return y;
+}
+
+/** As {@link softmax}, into `y` `[T, S]`, which may be `x`. */
+export function softmaxInto(kernels: Kernels, x: Tensor, visible: Visible, y: Tensor): void {
+  const { T, S } = bindShapes('softmax/C1', { x: [x, 'T', 'S'], y: [y, 'T', 'S'] });
+  if (!areCounts(visible, T, S)) {
     throw new CallerError({
       rule: 'softmax/C2',
       subject: 'visible entries',
@@ -29,12 +36,16 @@ export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
   const m = kernels.empty([T]);
   kernels.rowMaxima(x, visible, m);
   // 2. Let y[t,j] be exp(x[t,j] - m[t]); 0 where j is not visible.
-  const y = kernels.empty([T, S]);
   kernels.expDifferences(x, m, visible, y);
   // 3. Let z[t] be the sum of the visible y[t,j].
   const z = kernels.empty([T]);
   kernels.rowSums(y, visible, z);
   // 4. Divide y[t,j] by z[t].
   kernels.divideColumn(y, z, y);
-  return y;
+}
+
+/** Whether there are T counts, each from 1 to S. */
+function areCounts(visible: Visible, T: number, S: number): boolean {
+  for (const n of visible) if (!(Number.isInteger(n) && 1 <= n && n <= S)) return false;
+  return visible.length === T;
 }

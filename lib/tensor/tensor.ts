@@ -120,6 +120,7 @@ export class Tensor {
 
   /** Entries `from <= i < to` of the first axis; shares the data. @throws CallerError if the range is outside */
   rows(from: number, to: number): Tensor {
+    if (from === 0 && to === this.shape[0]) return this;
     if (this.#rows === undefined || this.#rows.from !== from || this.#rows.to !== to) {
       this.#rows = { from, to, view: this.#rowsView(from, to) };
     }
@@ -168,7 +169,8 @@ export class Tensor {
 
   /** View of a `[rows, columns]` tensor as a matrix. */
   matrix(): Matrix {
-    return (this.#matrix ??= this.#matrixView());
+    this.#matrix ??= this.#matrixView();
+    return this.#matrix;
   }
 
   #matrixView(): Matrix {

@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { gptFastProfile, hfGenerateProfile, type Profile, trainProfile } from '../../lib/decode/profiles.ts';
 import { samplingChoice } from '../../lib/decode/token-choice.ts';
+import type { Kernels } from '../../lib/kernels/kernels.ts';
+import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { seededUniforms } from '../../lib/math/random.ts';
 import { baseOf } from '../../lib/model/model.ts';
@@ -303,5 +305,37 @@ describe('teacherForced', () => {
     expect(forced.flat().map(({ stopProbability }) => stopProbability)).toEqual(
       tokens.map(({ stopProbability }) => stopProbability),
     );
+  });
+});
+
+describe('memory of a run', () => {
+  /** Kernels whose tensors are full of NaN until they are written. */
+  const poisoned = (kernels: Kernels): Kernels => {
+    const empty = (inner: Kernels) => (shape: readonly number[]) => {
+      const tensor = inner.empty(shape);
+      tensor.data.fill(Number.NaN);
+      return tensor;
+    };
+    return {
+      ...kernels,
+      empty: empty(kernels),
+      workspace() {
+        const space = kernels.workspace();
+        return { ...space, empty: empty(space) };
+      },
+    };
+  };
+
+  it.each([
+    ['reference', referenceKernels('f32')],
+    ['SIMD', simdKernels()],
+  ])('no operation reads an element of a result that it has not written (%s kernels)', (_, kernels) => {
+    const run = (used: Kernels) => {
+      const { trace, tensors } = recordTrace();
+      const m = hamburgerOf(smallConfig, 'f32', undefined, used);
+      finish(generate(m, { prompt, maxTokens: 12, confidence: 0, trace }));
+      return [...tensors].map(([name, { data }]) => [name, [...data]]);
+    };
+    expect(run(poisoned(kernels))).toEqual(run(kernels));
   });
 });

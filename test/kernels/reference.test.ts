@@ -124,7 +124,12 @@ describe.each(['f64', 'f32'] as const)('reference kernels, %s', (numerics) => {
     const b = tensor([2, 1], [5, Number.NaN]);
     expect(
       result([1, 1], (out) =>
-        kernels.attentionContext(tensor([1, 1, 2], [2, 0]), b.reshape([2, 1, 1]), [1], out.reshape([1, 1, 1])),
+        kernels.attentionContext(
+          tensor([1, 1, 2], [2, 0]),
+          b.reshape([2, 1, 1]),
+          [1],
+          out.reshape([1, 1, 1]),
+        ),
       ),
     ).toEqual([10]);
     const x = tensor([1, 3], [1, Number.NaN, Infinity]);

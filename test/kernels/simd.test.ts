@@ -297,6 +297,48 @@ describe('simd kernels give the bits of the reference kernels', () => {
   });
 });
 
+describe('threads of the simd kernels', () => {
+  /** Counts in `assembly/layout.ts`. */
+  const [TICKETS, FINISHED] = [64, 128];
+  const counts = (t: Tensor) => new Int32Array(t.data.buffer as SharedArrayBuffer);
+
+  it('do take part: a thread that never comes would leave all results right, and only be slow', async () => {
+    const kernels = simdKernels({ threads: 2, leastSharedWork: 0 });
+    const x = kernels.empty([1 << 16]);
+    const shared = counts(x);
+    x.data.fill(0.5);
+    kernels.silu(x, x);
+    // Four chunks; the helper is alone with what is offered here.
+    await expect
+      .poll(() => {
+        Atomics.store(shared, FINISHED / 4, 0);
+        Atomics.store(shared, TICKETS / 4, 4);
+        Atomics.notify(shared, TICKETS / 4);
+        return new Promise((resolve) => setTimeout(() => resolve(Atomics.load(shared, FINISHED / 4)), 50));
+      })
+      .toBe(4);
+    kernels.close();
+    kernels.silu(x, x);
+    expect(x.data[0]).toBeGreaterThan(0);
+  });
+
+  it('an operation below the least shared work is done by the caller alone', () => {
+    const kernels = simdKernels({ threads: 2, leastSharedWork: 1e9 });
+    const x = kernels.empty([64]);
+    Atomics.store(counts(x), FINISHED / 4, 17);
+    kernels.silu(x, x);
+    expect(Atomics.load(counts(x), FINISHED / 4)).toBe(17);
+    kernels.close();
+  });
+
+  it('a number out of range, or threads where memory is not shared, are refused', () => {
+    expect(() => simdKernels({ threads: 0 })).toThrow('threads: expected an integer from 1 to 64, found 0');
+    expect(() => simdKernels({ threads: 1.5 })).toThrow(/threads/);
+    expect(() => simdKernels({ threads: 65 })).toThrow(/threads/);
+    expect(() => simdKernels({ threads: 2, fixedBytes: 1 << 20 })).toThrow(/threads that share memory/);
+  });
+});
+
 describe('memory of the simd kernels', () => {
   it('a tensor made before the memory grew is still the same numbers, and is not copied', () => {
     const kernels = simdKernels();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createKvCache } from '../../lib/decode/kv-cache.ts';
+import { createKvCache, type EntryCache } from '../../lib/decode/kv-cache.ts';
 import {
   baseLayers,
   featureLayerIndices,
@@ -17,6 +17,14 @@ const model = hamburgerOf(smallConfig, 'f64');
 const f32Model = hamburgerOf(smallConfig, 'f32');
 const cacheOf = (m: Model) => createKvCache(m.kernels, m.config, m.config.numHiddenLayers, 40);
 const positions = (n: number, from = 0) => Array.from({ length: n }, (_, i) => from + i);
+/** The outputs of all rows of a pass, which stand at positions `from` and up. */
+const allRows = (m: Model, tokens: number[], from: number, cache: EntryCache) =>
+  baseLayers(
+    m,
+    tokenEmbeddings(m, tokens),
+    { positions: positions(tokens.length, from), cache, outputRows: tokens.length },
+    discardTrace,
+  );
 
 describe('base', () => {
   it('base/C2: a tied LM head is the embedding table, an untied one is not', () => {
@@ -48,7 +56,12 @@ describe('base', () => {
       },
       complete: cache.complete,
     };
-    baseLayers(model, tokenEmbeddings(model, [1, 2]), [5, 9], spy, trace);
+    baseLayers(
+      model,
+      tokenEmbeddings(model, [1, 2]),
+      { positions: [5, 9], cache: spy, outputRows: 2 },
+      trace,
+    );
     expect(seen.length).toBe(smallConfig.numHiddenLayers);
     expect(seen[1]!.keys).toEqual([...tensors.get('layers.1.self_attn.k_rope')!.data]);
     expect(seen[1]!.keys).not.toEqual([...tensors.get('layers.1.self_attn.k_proj')!.data]);
@@ -68,22 +81,9 @@ describe('base', () => {
       fc.assert(
         fc.property(ids, fc.nat(), (tokens, where) => {
           const cut = 1 + (where % (tokens.length - 1));
-          const whole = baseLayers(
-            m,
-            tokenEmbeddings(m, tokens),
-            positions(tokens.length),
-            cacheOf(m),
-            discardTrace,
-          ).at(-1)!;
+          const whole = allRows(m, tokens, 0, cacheOf(m)).at(-1)!;
           const cache = cacheOf(m);
-          const pass = (from: number, to: number) =>
-            baseLayers(
-              m,
-              tokenEmbeddings(m, tokens.slice(from, to)),
-              positions(to - from, from),
-              cache,
-              discardTrace,
-            ).at(-1)!;
+          const pass = (from: number, to: number) => allRows(m, tokens.slice(from, to), from, cache).at(-1)!;
           expect([...pass(0, cut).data, ...pass(cut, tokens.length).data]).toEqual([...whole.data]);
         }),
         { seed: 6, numRuns: 15 },
@@ -92,23 +92,37 @@ describe('base', () => {
   );
 
   it('attention/C3: is causal: a later token changes no earlier row', () => {
-    const run = (last: number) =>
-      baseLayers(model, tokenEmbeddings(model, [4, 5, last]), positions(3), cacheOf(model), discardTrace).at(
-        -1,
-      )!;
+    const run = (last: number) => allRows(model, [4, 5, last], 0, cacheOf(model)).at(-1)!;
     expect(run(6).rows(0, 2).data).toEqual(run(7).rows(0, 2).data);
     expect(run(6).rows(2, 3).data).not.toEqual(run(7).rows(2, 3).data);
   });
 });
 
+describe('outputs that nothing reads', () => {
+  it('are left out in the last layer; those that are read, keys and values stay the same to the bit', () => {
+    const tokens = [4, 5, 6, 7, 8];
+    const [whole, part] = [cacheOf(f32Model), cacheOf(f32Model)];
+    const all = allRows(f32Model, tokens, 0, whole);
+    const pass = { positions: positions(5), cache: part, outputRows: 2 };
+    const last = baseLayers(f32Model, tokenEmbeddings(f32Model, tokens), pass, discardTrace);
+    expect(last.map(({ shape }) => shape[0])).toEqual([5, 5, 5, 5, 2]);
+    expect(last.at(-1)!.data).toEqual(all.at(-1)!.rows(3, 5).data);
+    // The next token sees every key and value of all layers.
+    const next = (cache: EntryCache) => allRows(f32Model, [9], 5, cache).at(-1)!.data;
+    expect(next(part)).toEqual(next(whole));
+  });
+
+  it('are all there for a trace that is wanted', () => {
+    const { trace, tensors } = recordTrace();
+    const pass = { positions: positions(3), cache: cacheOf(model), outputRows: 1 };
+    baseLayers(model, tokenEmbeddings(model, [4, 5, 6]), pass, trace);
+    expect(tensors.get('layers.4.output')!.shape[0]).toBe(3);
+    expect(tensors.get('layers.4.self_attn.weights')!.shape.slice(1)).toEqual([3, 3]);
+  });
+});
+
 describe('features', () => {
-  const outputs = baseLayers(
-    model,
-    tokenEmbeddings(model, [4, 5, 6]),
-    positions(3),
-    cacheOf(model),
-    discardTrace,
-  );
+  const outputs = allRows(model, [4, 5, 6], 0, cacheOf(model));
   const f = features(model, outputs, discardTrace);
   const lastRow = (layer: number) => [...outputs[layer]!.rows(2, 3).data];
 

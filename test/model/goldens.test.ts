@@ -36,8 +36,7 @@ describe.each(['f64', 'f32'] as const)('parts of the model, %s', (numerics) => {
     const outputs = baseLayers(
       model,
       tokenEmbeddings(model, tokens),
-      positions(tokens.length),
-      cache,
+      { positions: positions(tokens.length), cache, outputRows: 1 },
       discardTrace,
     );
     expectClose(features(model, outputs, discardTrace), output('features'), agreement[numerics]);

@@ -71,4 +71,17 @@ describe.each(['f64', 'f32'] as const)('attention, %s', (numerics) => {
     };
     expect(run(Number.NaN)).toEqual(run(0));
   });
+
+  it('numerics/N6: a long prompt, whose rows go in blocks, gives the bits of all rows at once', () => {
+    const random = (n: number, step: number) => Array.from({ length: n }, (_, i) => Math.sin(i * step) * 2);
+    const [T, S] = [77, 80];
+    const inputs = {
+      queries: tensorOf(numerics, [T, 4, 6], random(T * 24, 1.7)),
+      keys: tensorOf(numerics, [S, 2, 6], random(S * 12, 0.9)),
+      values: tensorOf(numerics, [S, 2, 6], random(S * 12, 2.3)),
+      visible: Array.from({ length: T }, (_, t) => S - T + t + 1),
+    };
+    const whole = attention(kernels, inputs, recordTrace().trace);
+    expect(attention(kernels, inputs, discardTrace).data).toEqual(whole.data);
+  });
 });

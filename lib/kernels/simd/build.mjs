@@ -17,8 +17,7 @@ async function compile(memory) {
   const written = {
     readFile: (name, base) => {
       try {
-        // The compiler appends the extension that imports have here already.
-        return readFileSync(`${base}/${name.replace(/\.ts\.ts$/, '.ts')}`, 'utf8');
+        return readFileSync(`${base}/${name}`, 'utf8');
       } catch {
         return null; // how the compiler learns that a path it tries is not there
       }
@@ -37,7 +36,21 @@ async function compile(memory) {
     written,
   );
   if (error !== null) throw new Error(`${error.message}\n${stderr.toString()}`);
+  checkNoData(binary);
   return Buffer.from(binary);
+}
+
+/** The bottom of the memory has another use (`assembly/layout.ts`), so nothing may be compiled into data there. */
+function checkNoData(binary) {
+  for (let i = 8; i < binary.length; ) {
+    if (binary[i] === 11) throw new Error('the sources need static data, such as a reference to a function');
+    let size = 0;
+    for (let shift = 0, byte = 128; byte >= 128; shift += 7) {
+      byte = binary[++i];
+      size += (byte & 127) << shift;
+    }
+    i += 1 + size;
+  }
 }
 
 const shared = await compile(['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536']);

@@ -55,7 +55,9 @@ function starter(): ((share: Share) => () => void) | undefined {
   const { Worker, Blob, URL } = globalThis as unknown as Page;
   if (Worker === undefined || Blob === undefined || URL === undefined) return undefined;
   return (share) => {
-    const url = URL.createObjectURL(new Blob([`onmessage = (e) => (${HELP})(e.data)`], { type: 'text/javascript' }));
+    const url = URL.createObjectURL(
+      new Blob([`onmessage = (e) => (${HELP})(e.data)`], { type: 'text/javascript' }),
+    );
     const worker = new Worker(url);
     worker.postMessage(share);
     return () => {

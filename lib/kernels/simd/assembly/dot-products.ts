@@ -11,8 +11,8 @@
  * registers. What is side by side, and in which walk, shows in the speed only.
  */
 
-import { threadScratch } from './layout.ts';
-import { loadLeading, multiplyAdd, tree } from './vectors.ts';
+import { threadScratch } from './layout';
+import { loadLeading, multiplyAdd, tree } from './vectors';
 
 /** Rows of `b` that all rows of `a` use before the next ones: they stay in the second-level cache. */
 const BLOCK_BYTES: usize = 65536;

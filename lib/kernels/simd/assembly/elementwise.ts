@@ -2,8 +2,8 @@
  * Elementwise primitives, four elements at a time; each writes an element after it has read it, so `out` may be an input.
  */
 
-import { exp, rounded, sigmoid as sigmoidOf, silu as siluOf, upperHalf } from './exponentials.ts';
-import { loadLeading, storeLeading } from './vectors.ts';
+import { exp, rounded, sigmoid as sigmoidOf, silu as siluOf, upperHalf } from './exponentials';
+import { loadLeading, storeLeading } from './vectors';
 
 export function add(x: usize, y: usize, out: usize, count: usize): void {
   let i: usize = 0;

@@ -1,9 +1,9 @@
-export { rowSums, rowSumsOfSquares } from './dot-products.ts';
+export { rowSums, rowSumsOfSquares } from './dot-products';
 export {
   add, addRow, divideColumn, multiply, multiplyColumn, multiplyRow, rotateHalves, rowMaxima, scale,
-} from './elementwise.ts';
-export { columnSums } from './left-to-right.ts';
+} from './elementwise';
+export { setThreads } from './instance';
+export { columnSums } from './left-to-right';
 export {
   attentionContext, attentionScores, expDifferences, matmulLeftToRight, matmulNT, serve, sigmoid, silu,
-} from './operations.ts';
-export { setThreads } from './threads.ts';
+} from './operations';

@@ -3,6 +3,8 @@
  * each other, and room for each.
  */
 
+import { threadIndex } from './instance';
+
 /** Counts of {@link threads.ts}, each in a cache line of its own. */
 export const TICKETS: usize = 64;
 export const FINISHED: usize = 128;
@@ -15,16 +17,9 @@ export const JOB: usize = 256;
 const SCRATCH: usize = 1024;
 const SCRATCH_SHIFT: usize = 9;
 
-/** Which thread this instance runs in; 0 is the one that starts operations. */
-let thread: usize = 0;
-
-export function setThread(index: usize): void {
-  thread = index;
-}
-
 /** Address of the 512 bytes that only this thread uses. */
 // @ts-ignore: decorator
 @inline
 export function threadScratch(): usize {
-  return SCRATCH + (thread << SCRATCH_SHIFT);
+  return SCRATCH + (threadIndex() << SCRATCH_SHIFT);
 }

@@ -6,7 +6,7 @@
  * than its neighbours is finished.
  */
 
-import { multiplyAdd, storeLeading } from './vectors.ts';
+import { multiplyAdd, storeLeading } from './vectors';
 
 /** One row of results, columns `from` to N: `out[n] (+)= Σ_{k < K} a[k] * b[k,n]`, elements of `a` lying `aStep` apart. */
 // @ts-ignore: decorator

@@ -3,11 +3,12 @@
  * chunks. What a chunk is, {@link perform} says.
  */
 
-import * as dotProducts from './dot-products.ts';
-import * as elementwise from './elementwise.ts';
-import { JOB, setThread } from './layout.ts';
-import * as leftToRight from './left-to-right.ts';
-import { chunkCount, help, share, startOf, worthSharing } from './threads.ts';
+import * as dotProducts from './dot-products';
+import * as elementwise from './elementwise';
+import { setThreadIndex } from './instance';
+import { JOB } from './layout';
+import * as leftToRight from './left-to-right';
+import { chunkCount, chunkDone, offer, startOf, takeChunk, waitForAll, waitForOffer, worthSharing } from './threads';
 
 /** Work of an exponential, in multiply-adds. */
 const EXPONENTIAL: u64 = 16;
@@ -32,8 +33,8 @@ function setOperand(i: usize, value: usize): void {
   store<usize>(JOB + (i << 2), value);
 }
 
-/** Writes the job: the operation, the number of chunks, and up to ten operands. */
-function begin(
+/** Writes the job, the operation with up to ten operands, and does it in chunks together with the other threads. */
+function share(
   operation: usize, chunks: i32, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize, g: usize = 0, h: usize = 0,
   i: usize = 0, j: usize = 0,
 ): void {
@@ -49,7 +50,17 @@ function begin(
   setOperand(9, h);
   setOperand(10, i);
   setOperand(11, j);
-  share(chunks, perform);
+  offer(chunks);
+  work();
+  waitForAll(chunks);
+}
+
+/** Does chunks until there are no more. */
+function work(): void {
+  for (let chunk = takeChunk(); chunk >= 0; chunk = takeChunk()) {
+    perform(chunk);
+    chunkDone();
+  }
 }
 
 /** Does one chunk of the job. */
@@ -106,15 +117,18 @@ function perform(chunk: i32): void {
 
 /** Makes this instance thread `index` and has it help for ever. */
 export function serve(index: usize): void {
-  setThread(index);
-  help(perform);
+  setThreadIndex(index);
+  for (;;) {
+    waitForOffer();
+    work();
+  }
 }
 
 /** `out[m,n] = Σ_k a[m,k] * b[n,k]`. */
 export function matmulNT(
   a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
 ): void {
-  if (worthSharing(<u64>M * N * K)) begin(NT, chunkCount(), a, aStride, b, bStride, out, outStride, M, N, K);
+  if (worthSharing(<u64>M * N * K)) share(NT, chunkCount(), a, aStride, b, bStride, out, outStride, M, N, K);
   else dotProducts.dots(a, aStride, b, bStride, out, outStride, M, N, K);
 }
 
@@ -123,7 +137,7 @@ export function matmulLeftToRight(
   a: usize, aRow: usize, aStep: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize,
   K: usize,
 ): void {
-  if (worthSharing(<u64>M * N * K)) begin(PRODUCT, chunkCount(), a, aRow, b, bStride, out, outStride, M, N, K, aStep);
+  if (worthSharing(<u64>M * N * K)) share(PRODUCT, chunkCount(), a, aRow, b, bStride, out, outStride, M, N, K, aStep);
   else leftToRight.product(a, aRow, aStep, b, bStride, out, outStride, M, N, K);
 }
 
@@ -141,7 +155,7 @@ function scoresOfHead(
 export function attentionScores(
   queries: usize, keys: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
 ): void {
-  if (worthSharing(<u64>H * T * S * size)) begin(SCORES, <i32>H, queries, keys, out, H, Hkv, T, S, size);
+  if (worthSharing(<u64>H * T * S * size)) share(SCORES, <i32>H, queries, keys, out, H, Hkv, T, S, size);
   else for (let h: usize = 0; h < H; h++) scoresOfHead(h, queries, keys, out, H, Hkv, T, S, size);
 }
 
@@ -161,23 +175,23 @@ export function attentionContext(
   weights: usize, values: usize, visible: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
 ): void {
   if (worthSharing(<u64>H * T * S * size)) {
-    begin(CONTEXT, <i32>H, weights, values, visible, out, H, Hkv, T, S, size);
+    share(CONTEXT, <i32>H, weights, values, visible, out, H, Hkv, T, S, size);
   } else for (let h: usize = 0; h < H; h++) contextOfHead(h, weights, values, visible, out, H, Hkv, T, S, size);
 }
 
 /** `exp(x[r,c] - column[r])` for `c < visible[r]`, otherwise 0. */
 export function expDifferences(x: usize, column: usize, visible: usize, out: usize, rows: usize, width: usize): void {
   if (worthSharing(<u64>rows * width * EXPONENTIAL)) {
-    begin(EXP_DIFFERENCES, chunkCount(), x, column, visible, out, rows, width);
+    share(EXP_DIFFERENCES, chunkCount(), x, column, visible, out, rows, width);
   } else elementwise.expDifferences(x, column, visible, out, rows, width);
 }
 
 export function silu(x: usize, out: usize, count: usize): void {
-  if (worthSharing(<u64>count * EXPONENTIAL)) begin(SILU, chunkCount(), x, out, count, 0, 0, 0);
+  if (worthSharing(<u64>count * EXPONENTIAL)) share(SILU, chunkCount(), x, out, count, 0, 0, 0);
   else elementwise.silu(x, out, count);
 }
 
 export function sigmoid(x: usize, out: usize, count: usize): void {
-  if (worthSharing(<u64>count * EXPONENTIAL)) begin(SIGMOID, chunkCount(), x, out, count, 0, 0, 0);
+  if (worthSharing(<u64>count * EXPONENTIAL)) share(SIGMOID, chunkCount(), x, out, count, 0, 0, 0);
   else elementwise.sigmoid(x, out, count);
 }

@@ -8,7 +8,8 @@
  * can be had while it changes. Between jobs, helping threads look for tickets for a while and then sleep.
  */
 
-import { FINISHED, SLEEPERS, TICKETS } from './layout.ts';
+import { leastSharedWork, threadCount } from './instance';
+import { FINISHED, SLEEPERS, TICKETS } from './layout';
 
 /** Looks at the tickets before a helping thread sleeps: some 100 µs, longer than the pauses within the decoding of a token. */
 const LOOKS: i32 = 100000;
@@ -16,29 +17,19 @@ const LOOKS: i32 = 100000;
 /** Chunks for each thread: more than one, so that a thread that is held up leaves work to the others. */
 const CHUNKS_PER_THREAD: i32 = 2;
 
-/** How many threads there are, this one included. */
-let threads: i32 = 1;
-
-/** Multiply-adds, or as much work as that, below which an operation is not shared. */
-let leastWork: u64 = 0;
-
-export function setThreads(count: i32, least: f64): void {
-  threads = count;
-  leastWork = <u64>least;
-}
 
 /** Whether an operation of that much work is to be shared. */
 // @ts-ignore: decorator
 @inline
 export function worthSharing(work: u64): bool {
-  return threads > 1 && work >= leastWork;
+  return threadCount() > 1 && work >= leastSharedWork();
 }
 
 /** Into how many chunks to cut. */
 // @ts-ignore: decorator
 @inline
 export function chunkCount(): i32 {
-  return threads * CHUNKS_PER_THREAD;
+  return threadCount() * CHUNKS_PER_THREAD;
 }
 
 /** First of `count` things that belong to a chunk; the chunk's last is before the first of the next. Multiples of four. */
@@ -48,52 +39,50 @@ export function startOf(chunk: i32, chunks: i32, count: usize): usize {
   return chunk == chunks ? count : <usize>((<u64>count * chunk) / chunks) & ~3;
 }
 
-/** Does chunks until there are no more. `perform` does one, of the job in memory. */
+/** The chunk that this thread is to do next; -1 if there is none left. */
 // @ts-ignore: decorator
 @inline
-export function work(perform: (chunk: i32) => void): void {
-  if (ASC_FEATURE_THREADS) {
-    for (;;) {
-      const ticket = atomic.sub<i32>(TICKETS, 1);
-      if (ticket <= 0) return;
-      perform(ticket - 1);
-      atomic.add<i32>(FINISHED, 1);
-    }
-  }
+export function takeChunk(): i32 {
+  if (!ASC_FEATURE_THREADS) return -1;
+  const ticket = atomic.sub<i32>(TICKETS, 1);
+  return ticket > 0 ? ticket - 1 : -1;
 }
 
-/** Has all threads do the job in memory, which has that many chunks; returns when it is done. */
+/** Says that a chunk that was taken is done. */
 // @ts-ignore: decorator
 @inline
-export function share(chunks: i32, perform: (chunk: i32) => void): void {
+export function chunkDone(): void {
+  if (ASC_FEATURE_THREADS) atomic.add<i32>(FINISHED, 1);
+}
+
+/** Makes the chunks of the job in memory available to all threads. */
+// @ts-ignore: decorator
+@inline
+export function offer(chunks: i32): void {
   if (ASC_FEATURE_THREADS) {
     atomic.store<i32>(FINISHED, 0);
     atomic.store<i32>(TICKETS, chunks);
-    if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(TICKETS, threads - 1);
-    work(perform);
-    while (atomic.load<i32>(FINISHED) < chunks) {}
+    if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(TICKETS, threadCount() - 1);
   }
 }
 
-/** The life of a helping thread. */
+/** Waits until all chunks are done. None is left to be taken, so this takes no longer than one. */
 // @ts-ignore: decorator
 @inline
-export function help(perform: (chunk: i32) => void): void {
+export function waitForAll(chunks: i32): void {
+  if (ASC_FEATURE_THREADS) while (atomic.load<i32>(FINISHED) < chunks) {}
+}
+
+/** Returns when there may be chunks to take. */
+// @ts-ignore: decorator
+@inline
+export function waitForOffer(): void {
   if (ASC_FEATURE_THREADS) {
-    let looks = LOOKS;
-    for (;;) {
-      const tickets = atomic.load<i32>(TICKETS);
-      if (tickets > 0) {
-        work(perform);
-        looks = LOOKS;
-      } else if (--looks == 0) {
-        // Counted first, compared after: whoever hands out tickets in between either sees the sleeper or prevents the sleep.
-        atomic.add<i32>(SLEEPERS, 1);
-        const seen = atomic.load<i32>(TICKETS);
-        if (seen <= 0) atomic.wait<i32>(TICKETS, seen, -1);
-        atomic.sub<i32>(SLEEPERS, 1);
-        looks = LOOKS;
-      }
-    }
+    for (let looks = LOOKS; looks > 0; looks--) if (atomic.load<i32>(TICKETS) > 0) return;
+    // Counted first, compared after: whoever offers in between either sees the sleeper or prevents the sleep.
+    atomic.add<i32>(SLEEPERS, 1);
+    const seen = atomic.load<i32>(TICKETS);
+    if (seen <= 0) atomic.wait<i32>(TICKETS, seen, -1);
+    atomic.sub<i32>(SLEEPERS, 1);
   }
 }
