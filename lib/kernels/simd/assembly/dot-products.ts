@@ -12,7 +12,7 @@
  */
 
 import { threadScratch } from './layout';
-import { loadLeading, multiplyAdd, tree } from './vectors';
+import { fourTrees, loadLeading, multiplyAdd, storeLanes, tree } from './vectors';
 
 /** Rows of `b` that all rows of `a` use before the next ones: they stay in the second-level cache. */
 const BLOCK_BYTES: usize = 65536;
@@ -34,7 +34,7 @@ export function dot(a: usize, b: usize, K: usize): f32 {
     s2 = multiplyAdd(s2, loadLeading(a + 32, rest - 8), loadLeading(b + 32, rest - 8));
     s3 = multiplyAdd(s3, loadLeading(a + 48, rest - 12), loadLeading(b + 48, rest - 12));
   }
-  return tree(f32x4.add(s0, s2), f32x4.add(s1, s3));
+  return tree(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));
 }
 
 /**
@@ -99,10 +99,13 @@ function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: 
     t0 = multiplyAdd(t0, x0, loadLeading(t + 16, rest - 4));
     t1 = multiplyAdd(t1, x1, loadLeading(t + 48, rest - 12));
   }
-  f32.store(out, tree(qEven, f32x4.add(q0, q1)));
-  f32.store(out + outFar, tree(rEven, f32x4.add(r0, r1)));
-  f32.store(out + 2 * outFar, tree(sEven, f32x4.add(s0, s1)));
-  f32.store(out + 3 * outFar, tree(tEven, f32x4.add(t0, t1)));
+  const results = fourTrees(
+    f32x4.add(qEven, f32x4.add(q0, q1)),
+    f32x4.add(rEven, f32x4.add(r0, r1)),
+    f32x4.add(sEven, f32x4.add(s0, s1)),
+    f32x4.add(tEven, f32x4.add(t0, t1)),
+  );
+  storeLanes(out, outFar, results);
 }
 
 /**
@@ -171,26 +174,24 @@ function tile(
 ): void {
   const whole: usize = (K & ~15) << 2;
   const rest: i32 = <i32>(K & 15);
-  let scratch = threadScratch();
+  const scratch = threadScratch();
   for (let w: usize = 0; w < 4; w++) {
     walk(p + (w << 4), pStride, q + (w << 4), qStride, whole, rest - <i32>(w << 2), scratch + (w << 7));
   }
-  for (let i: usize = 0; i < 4; i++, scratch += 32, out += pOut) {
-    f32.store(
-      out,
-      tree(
-        f32x4.add(v128.load(scratch), v128.load(scratch, 256)),
-        f32x4.add(v128.load(scratch, 128), v128.load(scratch, 384)),
-      ),
-    );
-    f32.store(
-      out + qOut,
-      tree(
-        f32x4.add(v128.load(scratch, 16), v128.load(scratch, 272)),
-        f32x4.add(v128.load(scratch, 144), v128.load(scratch, 400)),
-      ),
-    );
+  for (let j: usize = 0; j < 2; j++) {
+    const sums = scratch + (j << 4);
+    const results = fourTrees(ofWalks(sums), ofWalks(sums + 32), ofWalks(sums + 64), ofWalks(sums + 96));
+    storeLanes(out + j * qOut, pOut, results);
   }
+}
+
+/** The four vectors of a dot product, one from each walk, as the first two steps of the tree add them. */
+// @ts-ignore: decorator
+@inline
+function ofWalks(sums: usize): v128 {
+  return f32x4.add(
+    f32x4.add(v128.load(sums), v128.load(sums, 256)), f32x4.add(v128.load(sums, 128), v128.load(sums, 384)),
+  );
 }
 
 /** `out[m,n] = Σ_k a[m,k] * b[n,k]`. */
@@ -256,7 +257,7 @@ export function rowSum(x: usize, K: usize): f32 {
     s2 = f32x4.add(s2, loadLeading(x + 32, rest - 8));
     s3 = f32x4.add(s3, loadLeading(x + 48, rest - 12));
   }
-  return tree(f32x4.add(s0, s2), f32x4.add(s1, s3));
+  return tree(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));
 }
 
 /** `out[r] = Σ_{k < visible[r]} x[r,k]`. */

@@ -41,12 +41,45 @@ export function multiplyAdd(sum: v128, x: v128, y: v128): v128 {
 
 /**
  * The last steps of the tree of `numerics/N3`. Vectors v0, v1, v2, v3 hold accumulators 0..3, 4..7, 8..11, 12..15;
- * `even` is v0 + v2 and `odd` v1 + v3, which is the step w = 8. Here follow w = 4, 2, 1.
+ * `four` is (v0 + v2) + (v1 + v3), which are the steps w = 8 and 4. Here follow w = 2 and 1.
  */
 // @ts-ignore: decorator
 @inline
-export function tree(even: v128, odd: v128): f32 {
-  const four = f32x4.add(even, odd);
+export function tree(four: v128): f32 {
   const two = f32x4.add(four, i8x16.shuffle(four, four, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   return f32x4.extract_lane(two, 0) + f32x4.extract_lane(two, 1);
+}
+
+/** Four trees side by side, their results in the lanes of one vector: the same additions as {@link tree} of each. */
+// @ts-ignore: decorator
+@inline
+export function fourTrees(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(firstHalves(a, b), secondHalves(a, b));
+  const cd = f32x4.add(firstHalves(c, d), secondHalves(c, d));
+  return f32x4.add(
+    i8x16.shuffle(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
+    i8x16.shuffle(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31),
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+function firstHalves(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+}
+
+// @ts-ignore: decorator
+@inline
+function secondHalves(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+
+/** Stores the four lanes `stride` bytes apart. */
+// @ts-ignore: decorator
+@inline
+export function storeLanes(pointer: usize, stride: usize, value: v128): void {
+  v128.store32_lane(pointer, value, 0);
+  v128.store32_lane(pointer + stride, value, 1);
+  v128.store32_lane(pointer + 2 * stride, value, 2);
+  v128.store32_lane(pointer + 3 * stride, value, 3);
 }
