@@ -36,12 +36,15 @@ export interface SimdOptions {
   readonly leastSharedWork?: number;
 }
 
-/** Some 4 µs of one thread: less than that, and waking and waiting cost more than the others' help is worth. */
-const LEAST_SHARED_WORK = 32768;
+/** Some 15 µs of one thread: below that, waiting for each other costs more than the others' help is worth. */
+const LEAST_SHARED_WORK = 131072;
 
 /** The fast kernel set. */
 export interface SimdKernels extends Kernels {
+  /** Threads that were started, the caller's included. */
   readonly threads: number;
+  /** Has that many of the threads take part from now on. @throws CallerError if `count` is not from 1 to {@link threads} */
+  useThreads(count: number): void;
   /** Ends the helping threads. The kernels can be used further, on one thread. */
   close(): void;
 }
@@ -84,6 +87,16 @@ export function simdKernels(options: SimdOptions = {}): SimdKernels {
     ...primitives,
     ...tensorsIn(heap, primitives),
     threads,
+    useThreads(count) {
+      if (!(Number.isInteger(count) && 1 <= count && count <= threads)) {
+        throw new CallerError({
+          subject: 'threads',
+          expected: `an integer from 1 to ${threads}`,
+          found: `${count}`,
+        });
+      }
+      wasm.setThreads(count, leastSharedWork);
+    },
     close() {
       wasm.setThreads(1, leastSharedWork);
       endThreads();
