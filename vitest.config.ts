@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { binaryModule } from './lib/kernels/simd/build.mjs';
 import { mutations } from './test/mutations/mutations.ts';
 
 /** Plants one deliberate mistake of `test/mutations/mutations.ts`, by its number in `HAMBURGER_MUTATION`. */
@@ -10,18 +11,23 @@ function plantMutation(index: string | undefined): Plugin[] {
   const mutation = mutations[Number(index)];
   if (mutation === undefined)
     throw new RangeError(`HAMBURGER_MUTATION: expected 0 to ${mutations.length - 1}, found ${index}`);
-  const file = fileURLToPath(new URL(mutation.file, import.meta.url));
+  const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+  const file = pathOf(mutation.file);
+  const replacements = [[mutation.find, mutation.replace] as const, ...(mutation.also ?? [])];
+  const read = (name: string): string => {
+    const code = readFileSync(name, 'utf8');
+    if (name !== file) return code;
+    return replacements.reduce((text, [find, replace]) => text.replace(find, () => replace), code);
+  };
+  // What is compiled to WebAssembly shows in the generated module.
+  const compiled = file.startsWith(pathOf('lib/kernels/simd/assembly/'));
   return [
     {
       name: 'plant-mutation',
       enforce: 'pre',
       load(id) {
-        if (id !== file) return null;
-        const replacements = [[mutation.find, mutation.replace] as const, ...(mutation.also ?? [])];
-        return replacements.reduce(
-          (code, [find, replace]) => code.replace(find, () => replace),
-          readFileSync(file, 'utf8'),
-        );
+        if (compiled && id === pathOf('lib/kernels/simd/binary.ts')) return binaryModule(read);
+        return id === file ? read(file) : null;
       },
     },
   ];

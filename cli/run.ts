@@ -16,6 +16,7 @@ import {
   isHamburger,
   type Kernels,
   type Model,
+  type ModelConfig,
   type Numerics,
   openCheckpoint,
   type Profile,
@@ -26,6 +27,7 @@ import {
   referenceKernels,
   renderChat,
   replayedUniforms,
+  type SimdKernels,
   samplingChoice,
   seededUniforms,
   show,
@@ -48,6 +50,7 @@ import {
   orNull,
 } from './options.ts';
 import { toyCheckpoint } from './package-root.ts';
+import { threadsToStart, useFastest } from './threads.ts';
 
 /** Continues well on the shipped checkpoint; used only with that. */
 const TOY_PROMPT = 'Once there was a little fox named Mila';
@@ -78,6 +81,7 @@ export interface RunOptions {
   readonly uniforms?: string;
   readonly numerics: Numerics;
   readonly kernels?: (typeof KERNELS)[number];
+  readonly threads?: number;
 }
 
 /**
@@ -168,6 +172,13 @@ export function addRunOptions(command: Command, maxTokens: number): Command {
         null,
       ),
     )
+    .addOption(
+      option(
+        '--threads <n>',
+        'threads that share the work of the simd kernels; the bits are the same (default: what is fastest here)',
+        integer(1),
+      ),
+    )
     .optionsGroup('Options:');
 }
 
@@ -206,6 +217,8 @@ export interface Run {
   /** For `generate` of the library; without probabilities and trace. */
   readonly generateOptions: GenerateOptions;
   readonly settings: Settings;
+  /** Threads that share the work; no result depends on it. */
+  readonly threads: number;
   /** Names of the options, for the library's errors. */
   readonly optionNames: OptionNames;
   /** Draws of `--uniforms` that are left, or 0. */
@@ -232,8 +245,9 @@ export function prepareRun(
     }
     const prompt = readPrompt(checkpoint, argument, options);
     const { tokenChoice, draws } = readChoice(context, options);
-    const kernels = readKernels(context, options);
+    const kernels = readKernels(context, options, checkpoint.config);
     const model = loadModel(context, checkpoint, kernels);
+    const threads = !('useThreads' in kernels) ? 1 : (options.threads ?? useFastest(kernels, model));
     if (mode === 'base' && options.confidence !== undefined) {
       context.output.say('note: --confidence has no effect with --mode base');
     }
@@ -268,6 +282,7 @@ export function prepareRun(
         top_p: sampled ? (options.topP ?? null) : null,
         seed: sampled && draws === undefined ? (options.seed ?? DEFAULT_SEED) : null,
       },
+      threads,
       optionNames: {
         prompt: promptName(options),
         'token id': promptName(options),
@@ -374,12 +389,22 @@ function readNumbers(file: string): number[] {
   throw new DataError({ subject: file, expected: 'a list of numbers', found: show(value) });
 }
 
-function readKernels({ output }: Context, { numerics, kernels }: RunOptions): Kernels {
+function readKernels(
+  { output }: Context,
+  { numerics, kernels, threads }: RunOptions,
+  config: ModelConfig,
+): Kernels | SimdKernels {
   if (kernels === 'simd' && numerics !== 'f32') {
     throw new CallerError({ subject: '--kernels simd', expected: '--numerics f32', found: numerics });
   }
-  if (kernels === 'simd' || (kernels === undefined && numerics === 'f32' && simdSupported()))
-    return simdKernels();
+  if (kernels === 'simd' || (kernels === undefined && numerics === 'f32' && simdSupported())) {
+    return namingOptions({ threads: '--threads' }, () =>
+      simdKernels({ threads: threads ?? threadsToStart(config) }),
+    );
+  }
+  if (threads !== undefined && threads > 1) {
+    output.say(`note: --threads ${threads} has no effect with the reference kernels, which use one`);
+  }
   if (kernels === undefined && numerics === 'f32') {
     output.say('note: no WebAssembly SIMD here; the reference kernels are slower and give the same bits');
   }

@@ -52,7 +52,7 @@ export {
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
 export type { Kernels, Workspace } from './kernels/kernels.ts';
 export { referenceKernels } from './kernels/reference.ts';
-export { type SimdOptions, simdKernels, simdSupported } from './kernels/simd/simd.ts';
+export { type SimdKernels, type SimdOptions, simdKernels, simdSupported } from './kernels/simd/simd.ts';
 export {
   type ReplayedUniforms,
   recordedUniforms,

@@ -100,7 +100,7 @@ async function action(context: Context, argument: string | undefined, options: O
 
   await output.flush();
   if (options.stats ?? (!options.json && output.dataToTerminal && output.talkToTerminal)) {
-    output.say(statistics(generation, firstSeconds, seconds));
+    output.say(statistics(generation, run.threads, firstSeconds, seconds));
     if (shades !== undefined && output.talkToTerminal) output.talk(shades.legend);
   }
   if (run.unusedDraws() > 0) output.say(`note: ${run.unusedDraws()} numbers of --uniforms were not used`);
@@ -203,11 +203,12 @@ const STOP_REASONS: Readonly<Record<StopReason, string>> = {
   positions: 'at the last position',
 };
 
-function statistics(generation: Generation, firstSeconds: number, seconds: number): string {
+function statistics(generation: Generation, threads: number, firstSeconds: number, seconds: number): string {
   const { promptTokens, outputTokens, macroSteps, entryPositions, stopReason } = generation;
   const perStep = macroSteps === 0 ? '' : `, ${(outputTokens / macroSteps).toFixed(2)} tokens per macro-step`;
   const plain = promptTokens + Math.max(outputTokens - 1, 0);
-  const speed = `${(outputTokens / seconds).toFixed(1)} tokens/s, the first after ${firstSeconds.toFixed(2)} s`;
+  const shared = threads === 1 ? '' : ` on ${threads} threads`;
+  const speed = `${(outputTokens / seconds).toFixed(1)} tokens/s${shared}, the first after ${firstSeconds.toFixed(2)} s`;
   return table([
     ['prompt', `${promptTokens} tokens`],
     ['output', `${outputTokens} tokens in ${macroSteps} macro-steps${perStep}`],

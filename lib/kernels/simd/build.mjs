@@ -6,18 +6,19 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
-/** Compiles once; `memory` are the options of the imported memory. */
-async function compile(memory) {
+/** Compiles once. `read` gives the text of a file; `memory` are the options of the imported memory. */
+async function compile(read, memory) {
   let binary;
-  const written = {
+  const files = {
     readFile: (name, base) => {
       try {
-        return readFileSync(`${base}/${name}`, 'utf8');
+        return read(join(base, name));
       } catch {
         return null; // how the compiler learns that a path it tries is not there
       }
@@ -33,7 +34,7 @@ async function compile(memory) {
       ...['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--use', 'abort='],
       ...['--importMemory', '--noExportMemory', '--initialMemory', '1', ...memory],
     ],
-    written,
+    files,
   );
   if (error !== null) throw new Error(`${error.message}\n${stderr.toString()}`);
   checkNoData(binary);
@@ -53,11 +54,12 @@ function checkNoData(binary) {
   }
 }
 
-const shared = await compile(['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536']);
-const fixed = await compile([]);
-writeFileSync(
-  `${folder}/binary.ts`,
-  `// Written by build.mjs from assembly/. Not to be edited.
+/** The text of `binary.ts` for the sources that `read` gives. */
+export async function binaryModule(read) {
+  const shared = await compile(read, ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536']);
+  const fixed = await compile(read, []);
+  console.log(`simd kernels: ${shared.length} and ${fixed.length} bytes`);
+  return `// Written by build.mjs from assembly/. Not to be edited.
 
 /** Imports a shared memory of at most 65536 pages. */
 export const SHARED_BINARY =
@@ -66,6 +68,9 @@ export const SHARED_BINARY =
 /** Imports a memory that is not shared. */
 export const FIXED_BINARY =
   '${fixed.toString('base64')}';
-`,
-);
-console.log(`simd kernels: ${shared.length} and ${fixed.length} bytes`);
+`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(join(folder, 'binary.ts'), await binaryModule((file) => readFileSync(file, 'utf8')));
+}

@@ -1,0 +1,2 @@
+/** The text of `binary.ts` for the sources that `read` gives, by path. */
+export function binaryModule(read: (file: string) => string): Promise<string>;
