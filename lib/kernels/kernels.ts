@@ -3,7 +3,7 @@
  * neither the operations nor the model knows which one runs.
  *
  * Each primitive is defined to the bit by SPEC #numerics: which IEEE-754 operations, in which order. Two kernel sets of one
- * mode give the same bits. No result of a row depends on how many rows are computed with it (`numerics/N6`).
+ * mode give the same bits, on any number of threads (`numerics/N9`). No result of a row depends on how many rows are computed with it (`numerics/N6`).
  *
  * Outputs are written into the last argument, which never overlaps an input unless the primitive says so. Shapes are the
  * callers' duty: operations check them, by name, before they call.

@@ -99,7 +99,7 @@ describe('base', () => {
 });
 
 describe('outputs that nothing reads', () => {
-  it('are left out in the last layer; those that are read, keys and values stay the same to the bit', () => {
+  it('numerics/N9: are left out in the last layer; those that are read, keys and values stay the same to the bit', () => {
     const tokens = [4, 5, 6, 7, 8];
     const [whole, part] = [cacheOf(f32Model), cacheOf(f32Model)];
     const all = allRows(f32Model, tokens, 0, whole);

@@ -138,6 +138,19 @@ describe('generate: --json', () => {
     expect(readable).toEqual({ ...fast, settings: { ...fast.settings, kernels: 'reference' } });
   });
 
+  it('--threads: any number gives the same report; none of the readable kernels, which say so', async () => {
+    const args = generate('Once there was', '--max-tokens', '12', '--json');
+    const one = await stdoutOf([...args, '--threads', '1']);
+    for (const threads of ['2', '3']) expect(await stdoutOf([...args, '--threads', threads])).toBe(one);
+    const { code, stderr } = await hamburger([...args, '--kernels', 'reference', '--threads', '2']);
+    expect(code).toBe(0);
+    expect(stderr).toContain('--threads 2 has no effect with the reference kernels');
+    for (const wrong of ['0', '65', '1.5', 'all']) {
+      const refused = await hamburger([...args, '--threads', wrong]);
+      expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('--threads') });
+    }
+  });
+
   it('one object, whose parts agree with each other and with the text', async () => {
     const args = generate('Once there was', '--max-tokens', '30');
     const report = await jsonOf<Report>(args);

@@ -63,6 +63,17 @@ describe('trace', () => {
     }
   });
 
+  it('numerics/N9: both kernel sets, and any number of threads, give the same tensors to the byte', async () => {
+    // Prompt and vocabulary are large enough that its products are shared.
+    await init(cwd, '--preset', 'tiny', '--vocab-size', '4096', '--hidden-size', '96', '--out', 'wide');
+    const ids = Array.from({ length: 48 }, (_, i) => 1 + ((i * 97) % 4000)).join(',');
+    const args = ['--checkpoint', 'wide', '--prompt-ids', ids, '--confidence', '0', '--max-tokens', '8'];
+    const { bytes } = await traced('readable', ...args, '--kernels', 'reference');
+    for (const threads of ['1', '2', '3']) {
+      expect((await traced(`on-${threads}`, ...args, '--threads', threads)).bytes.equals(bytes)).toBe(true);
+    }
+  });
+
   it('trace/T1: names and shapes in the order of execution, the same in both files', async () => {
     const { file, report } = await traced('order', 'Hi', ...tiny, '--confidence', '0', '--max-tokens', '6');
     expect([...file.tensors].map(([name, { shape }]) => ({ name, shape }))).toEqual(report.tensors);
