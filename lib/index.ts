@@ -14,6 +14,7 @@ export { importLlama2c } from './checkpoint/import-llama2c.ts';
 export { importStateDict } from './checkpoint/import-state-dict.ts';
 export { graft, initialiser } from './checkpoint/initialise.ts';
 export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
+export { type Pair, parsePairs } from './checkpoint/pairs-file.ts';
 export { presets } from './checkpoint/presets.ts';
 export { type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
 export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
@@ -67,6 +68,29 @@ export { type Elements, type Numerics, sizeOf, Tensor } from './tensor/tensor.ts
 export { BYTE_VOCABULARY_SIZE, byteTokenizerConfigJson, byteTokenizerJson } from './text/byte-tokenizer.ts';
 export { type ChatMessage, renderChat } from './text/chat-template.ts';
 export { printable } from './text/printable.ts';
+export {
+  type EncodedText,
+  encodeConversation,
+  encodePair,
+  type PromptAndResponse,
+} from './text/prompt-and-response.ts';
 export { streamingDecoder } from './text/streaming-decoder.ts';
-export type { TextTokenizer } from './text/tokenizer.ts';
+export type { DecodeOptions, TextTokenizer } from './text/tokenizer.ts';
 export { discardTrace, namedTrace, recordTrace, type Trace } from './trace.ts';
+export {
+  DEFAULT_MAX_STEPS,
+  decreasingStrategy,
+  decreasingV2Strategy,
+  entropyMetric,
+  type Metric,
+  metrics,
+  probabilityMetric,
+  type SegmentationOptions,
+  type Strategy,
+  segmentSizes,
+  slidingStrategy,
+  smallGroupStrategy,
+  strategies,
+  type Thresholds,
+} from './train/segmentation.ts';
+export { type TokenMetrics, type TokenMetricsOptions, tokenMetrics } from './train/token-metrics.ts';

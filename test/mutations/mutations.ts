@@ -19,6 +19,7 @@ const embedder = 'lib/model/compositional-embedder.ts';
 const embedderTest = 'test/model/compositional-embedder.test.ts';
 const microTest = 'test/model/micro-step-decoder.test.ts';
 const generateTest = 'test/decode/generate.test.ts';
+const segmentationTest = 'test/train/segmentation.test.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -350,5 +351,37 @@ export const mutations: readonly Mutation[] = [
     replace: 'chunk == chunks ? count & ~3 :',
     test: 'test/kernels/simd.test.ts',
     caughtBy: 'matmulNT: any number of rows and columns, blocks left over',
+  },
+  {
+    mistake: 'decreasing_v2 lets a token join in a tie',
+    file: 'lib/train/segmentation.ts',
+    find: 'u < minThreshold || u < ratioThreshold * largest',
+    replace: 'u <= minThreshold || u <= ratioThreshold * largest',
+    test: segmentationTest,
+    caughtBy: 'segmentation/C8: a tie with either threshold begins a new segment',
+  },
+  {
+    mistake: 'the largest uncertainty outlives its segment',
+    file: 'lib/train/segmentation.ts',
+    find: 'running = { size: 1, first: u, last: u, largest: u };',
+    replace: 'running = { size: 1, first: u, last: u, largest: Math.max(running?.largest ?? -1, u) };',
+    test: segmentationTest,
+    caughtBy: 'segmentation/C9: the largest is forgotten when its segment ends',
+  },
+  {
+    mistake: 'a row is asked about its own token instead of the next',
+    file: 'lib/train/token-metrics.ts',
+    find: 'ids[t + 1]!',
+    replace: 'ids[t]!',
+    test: 'test/train/token-metrics.test.ts',
+    caughtBy: 'segmentation/C1: is what the base says token by token as it decodes',
+  },
+  {
+    mistake: 'an attention window of W shows W entries before the row, and the row',
+    file: 'lib/train/sliding-kv-cache.ts',
+    find: 'end - (window - 1)',
+    replace: 'end - window',
+    test: 'test/train/token-metrics.test.ts',
+    caughtBy: 'segmentation/C4: window 5: as the independent base has it',
   },
 ];

@@ -32,6 +32,8 @@ import { softmax } from '../../lib/ops/softmax.ts';
 import { swiglu } from '../../lib/ops/swiglu.ts';
 import { type Numerics, sizeOf } from '../../lib/tensor/tensor.ts';
 import { discardTrace, recordTrace } from '../../lib/trace.ts';
+import { metrics, segmentSizes, strategies } from '../../lib/train/segmentation.ts';
+import { metricsOf } from '../../lib/train/token-metrics.ts';
 import { fromNested, hamburgerOf, nested, smallConfig, sparseWeights } from '../helpers/models.ts';
 
 const spec = readFileSync(new URL('../../SPEC.md', import.meta.url), 'utf8');
@@ -223,6 +225,22 @@ const runners: Record<
       }
       expect(emitted).toEqual(segments);
       expect(next.value.entryPositions).toEqual(positions);
+    }
+  },
+  segmentation: (e) => {
+    const vocabularySize = e.logits.length;
+    near(metricsOf(Float64Array.from(e.logits), e.token).entropy, e.entropy);
+    near(metricsOf(Float32Array.from(e.logits), e.token).probability, e.probability);
+    for (const [name, theta] of Object.entries(e.theta))
+      near(metrics.get(name)!.threshold(e.confidence, vocabularySize), theta);
+    expect(Object.keys(e.sizes)).toEqual([...strategies.keys()]);
+    for (const [name, sizes] of Object.entries(e.sizes)) {
+      const strategy = strategies.get(name)!;
+      const confidence = strategy.defaults.confidence === undefined ? {} : { confidence: e.confidence };
+      expect(
+        segmentSizes(e.u, { vocabularySize, strategy, maxSteps: e.max_steps, ...confidence }),
+        name,
+      ).toEqual(sizes);
     }
   },
   checkpoint: (e) => {
