@@ -23,6 +23,7 @@ import { addGenerate } from './commands/generate.ts';
 import { addImport } from './commands/import.ts';
 import { addInit } from './commands/init.ts';
 import { addInspect } from './commands/inspect.ts';
+import { addSegment } from './commands/segment.ts';
 import { addTrace } from './commands/trace.ts';
 import type { Context } from './context.ts';
 import { BAD_INPUT_EXIT_CODE, explain } from './explain.ts';
@@ -59,6 +60,7 @@ function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   addInit(program, context);
   addInspect(program, context);
   addTrace(program, context);
+  addSegment(program, context);
   addImport(program, context);
   addExport(program, context);
   return program;

@@ -35,6 +35,8 @@ export interface Output {
   data(text: string): void;
   /** Writes a value to stdout as canonical JSON. */
   json(value: unknown): void;
+  /** Writes a value to stdout as one line of JSON. */
+  jsonLine(value: unknown): void;
   /** Writes a line of talk to stderr, made safe to show. */
   say(text: string): void;
   /** Writes a line of talk to stderr that has colours in it and nothing of strangers. */
@@ -88,6 +90,7 @@ export function createOutput({ stdout, stderr }: Streams): Output {
       if (!state.closed && text !== '') stdout.write(text);
     },
     json: (value) => output.data(escapeSteering(canonicalJson(value))),
+    jsonLine: (value) => output.data(`${escapeSteering(JSON.stringify(value))}\n`),
     say: (text) => output.talk(printable(text)),
     talk: (text) => void stderr.write(`${text}\n`),
     async turn() {

@@ -14,9 +14,7 @@ import {
   type GenerateOptions,
   greedyChoice,
   isHamburger,
-  type Kernels,
   type Model,
-  type ModelConfig,
   type Numerics,
   openCheckpoint,
   type Profile,
@@ -24,19 +22,17 @@ import {
   profiles,
   type ReplayedUniforms,
   readWhole,
-  referenceKernels,
   renderChat,
   replayedUniforms,
-  type SimdKernels,
   samplingChoice,
   seededUniforms,
   show,
-  simdKernels,
-  simdSupported,
+  type TextTokenizer,
   type TokenChoice,
   trainProfile,
 } from '../lib/index.ts';
 import type { Context } from './context.ts';
+import { arithmeticOptions, checkpointOption, loadModel, type ModelOptions } from './model.ts';
 import { namingOptions, type OptionNames } from './option-names.ts';
 import {
   choice,
@@ -50,7 +46,6 @@ import {
   orNull,
 } from './options.ts';
 import { toyCheckpoint } from './package-root.ts';
-import { threadsToStart, useFastest } from './threads.ts';
 
 /** Continues well on the shipped checkpoint; used only with that. */
 const TOY_PROMPT = 'Once there was a little fox named Mila';
@@ -60,12 +55,8 @@ const DEFAULT_SEED = '0';
 
 const MODES = ['hamburger', 'base'] as const;
 
-/** The kernel sets that can be chosen. `simd` has f32 only, and gives the bits of `reference`. */
-const KERNELS = ['simd', 'reference'] as const;
-
 /** Options that {@link addRunOptions} declares. */
-export interface RunOptions {
-  readonly checkpoint?: string;
+export interface RunOptions extends ModelOptions {
   readonly promptFile?: string;
   readonly promptIds?: readonly number[];
   readonly chat?: true;
@@ -79,9 +70,6 @@ export interface RunOptions {
   readonly topP?: number;
   readonly seed?: string;
   readonly uniforms?: string;
-  readonly numerics: Numerics;
-  readonly kernels?: (typeof KERNELS)[number];
-  readonly threads?: number;
 }
 
 /**
@@ -90,6 +78,7 @@ export interface RunOptions {
  * @param maxTokens the most output tokens where neither they nor the positions are limited by an option
  */
 export function addRunOptions(command: Command, maxTokens: number): Command {
+  const [numerics, kernels, threads] = arithmeticOptions();
   return command
     .argument('[prompt]', 'text to continue (default, with the toy checkpoint: the beginning of a story)')
     .optionsGroup('Options of the prompt:')
@@ -97,9 +86,7 @@ export function addRunOptions(command: Command, maxTokens: number): Command {
     .addOption(option('--prompt-ids <ids>', "take the prompt as token ids, such as '1,2,3'", integerList))
     .addOption(option('--chat', "give the prompt as the user's message to the checkpoint's chat template"))
     .optionsGroup('Options of decoding:')
-    .addOption(
-      option('--checkpoint <folder>', 'checkpoint folder (default: the toy that comes with the package)'),
-    )
+    .addOption(checkpointOption())
     .addOption(
       choice(
         '--mode <mode>',
@@ -158,27 +145,9 @@ export function addRunOptions(command: Command, maxTokens: number): Command {
         'sample with these numbers instead: a JSON list, each from 0 to below 1',
       ).conflicts('seed'),
     )
-    .addOption(
-      choice('--numerics <mode>', 'arithmetic in binary32 or in binary64', [
-        'f32',
-        'f64',
-      ] satisfies Numerics[]),
-    )
-    .addOption(
-      choice(
-        '--kernels <set>',
-        'implementation of that arithmetic; the bits are the same (default: simd for f32)',
-        KERNELS,
-        null,
-      ),
-    )
-    .addOption(
-      option(
-        '--threads <n>',
-        'threads that share the work of the simd kernels; the bits are the same (default: what is fastest here)',
-        integer(1),
-      ),
-    )
+    .addOption(numerics)
+    .addOption(kernels)
+    .addOption(threads)
     .optionsGroup('Options:');
 }
 
@@ -245,9 +214,7 @@ export function prepareRun(
     }
     const prompt = readPrompt(checkpoint, argument, options);
     const { tokenChoice, draws } = readChoice(context, options);
-    const kernels = readKernels(context, options, checkpoint.config);
-    const model = loadModel(context, checkpoint, kernels);
-    const threads = !('useThreads' in kernels) ? 1 : (options.threads ?? useFastest(kernels, model));
+    const { model, threads } = loadModel(context, checkpoint, options);
     if (mode === 'base' && options.confidence !== undefined) {
       context.output.say('note: --confidence has no effect with --mode base');
     }
@@ -274,7 +241,7 @@ export function prepareRun(
         profile: profile.name,
         confidence: mode === 'base' ? null : threshold,
         numerics: options.numerics,
-        kernels: kernels.name,
+        kernels: model.kernels.name,
         max_tokens: maxTokens,
         max_positions: maxPositions ?? model.config.maxPositionEmbeddings,
         temperature: options.temperature,
@@ -303,7 +270,6 @@ function promptName({ promptFile, promptIds }: RunOptions): string {
 
 function readPrompt(checkpoint: Checkpoint, argument: string | undefined, options: RunOptions): Prompt {
   const { promptFile, promptIds, chat } = options;
-  const { tokenizer } = checkpoint;
   const given = [argument, promptFile, promptIds].filter((source) => source !== undefined).length;
   if (given > 1 || (given === 0 && options.checkpoint !== undefined)) {
     throw new CallerError({
@@ -324,34 +290,41 @@ function readPrompt(checkpoint: Checkpoint, argument: string | undefined, option
   }
   const text =
     promptFile === undefined ? (argument ?? TOY_PROMPT) : decodeUtf8(readWhole(promptFile), promptFile);
-  if (tokenizer === null) {
-    throw new DataError({
-      subject: checkpoint.folder,
-      expected: 'a tokenizer, to make token ids of a text',
-      found: 'a checkpoint without one',
-      hint: 'Give the prompt with --prompt-ids',
-    });
-  }
+  const tokenizer = tokenizerOf(checkpoint, 'Give the prompt with --prompt-ids');
   if (!chat) return { ids: tokenizer.encode(text), text };
-  const { chatTemplate: template, bosToken, eosToken, folder } = checkpoint;
-  if (template === null) {
-    throw new DataError({
-      subject: `--chat: ${folder}`,
-      expected: 'a chat template',
-      found: 'a checkpoint without one',
-    });
-  }
+  const { bosToken, eosToken } = checkpoint;
   const rendered = renderChat(
-    template,
+    chatTemplateOf(checkpoint),
     [{ role: 'user', content: text }],
     { bosToken, eosToken, addGenerationPrompt: true },
-    `chat template of ${folder}`,
+    `chat template of ${checkpoint.folder}`,
   );
   return { ids: tokenizer.encodeWithoutSpecials(rendered), text: rendered };
 }
 
+/** The tokenizer, for a text. @throws DataError if there is none */
+export function tokenizerOf({ tokenizer, folder }: Checkpoint, hint: string): TextTokenizer {
+  if (tokenizer !== null) return tokenizer;
+  throw new DataError({
+    subject: folder,
+    expected: 'a tokenizer, to make token ids of a text',
+    found: 'a checkpoint without one',
+    hint,
+  });
+}
+
+/** The chat template, for `--chat`. @throws DataError if there is none */
+export function chatTemplateOf({ chatTemplate, folder }: Checkpoint): string {
+  if (chatTemplate !== null) return chatTemplate;
+  throw new DataError({
+    subject: `--chat: ${folder}`,
+    expected: 'a chat template',
+    found: 'a checkpoint without one',
+  });
+}
+
 /** What ids spell, special tokens left out; `null` without a tokenizer. */
-function textOf({ tokenizer }: Checkpoint, ids: readonly number[]): string | null {
+export function textOf({ tokenizer }: Checkpoint, ids: readonly number[]): string | null {
   if (tokenizer === null) return null;
   // An id outside the vocabulary is refused by the model, which knows how large that is.
   const known = ids.filter((id) => id < tokenizer.vocabularySize);
@@ -387,35 +360,4 @@ function readNumbers(file: string): number[] {
   const value = parseJson(decodeUtf8(readWhole(file), file), file);
   if (Array.isArray(value) && value.every((element) => typeof element === 'number')) return value;
   throw new DataError({ subject: file, expected: 'a list of numbers', found: show(value) });
-}
-
-function readKernels(
-  { output }: Context,
-  { numerics, kernels, threads }: RunOptions,
-  config: ModelConfig,
-): Kernels | SimdKernels {
-  if (kernels === 'simd' && numerics !== 'f32') {
-    throw new CallerError({ subject: '--kernels simd', expected: '--numerics f32', found: numerics });
-  }
-  if (kernels === 'simd' || (kernels === undefined && numerics === 'f32' && simdSupported())) {
-    return namingOptions({ threads: '--threads' }, () =>
-      simdKernels({ threads: threads ?? threadsToStart(config) }),
-    );
-  }
-  if (threads !== undefined && threads > 1) {
-    output.say(`note: --threads ${threads} has no effect with the reference kernels, which use one`);
-  }
-  if (kernels === undefined && numerics === 'f32') {
-    output.say('note: no WebAssembly SIMD here; the reference kernels are slower and give the same bits');
-  }
-  return referenceKernels(numerics);
-}
-
-function loadModel({ output, interruptibly }: Context, checkpoint: Checkpoint, kernels: Kernels): Model {
-  const progress = output.progress('Loading');
-  try {
-    return interruptibly(() => checkpoint.loadModel(kernels, progress.update));
-  } finally {
-    progress.stop();
-  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { streamingDecoder, type TextTokenizer } from '../lib/index.ts';
+import { type DecodeOptions, streamingDecoder, type TextTokenizer } from '../lib/index.ts';
 
 /** Turns output tokens into text one by one. */
 export interface TokenText {
@@ -14,10 +14,14 @@ export interface TokenText {
   flush(): string;
 }
 
-/** Text that follows a prompt, special tokens left out. */
-export function tokenText(tokenizer: TextTokenizer, promptIds: readonly number[]): TokenText {
+/** Text that follows a prompt; special tokens are left out by default. */
+export function tokenText(
+  tokenizer: TextTokenizer,
+  promptIds: readonly number[],
+  options: DecodeOptions = { skipSpecialTokens: true },
+): TokenText {
   const known = (id: number): boolean => id < tokenizer.vocabularySize;
-  const decoder = streamingDecoder(tokenizer, promptIds.filter(known), { skipSpecialTokens: true });
+  const decoder = streamingDecoder(tokenizer, promptIds.filter(known), options);
   return {
     // A table of embeddings may be longer than the vocabulary, rounded up to a size that suits the hardware.
     push: (id) => (known(id) ? decoder.push(id) : `<${id}>`),

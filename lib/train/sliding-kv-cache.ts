@@ -29,8 +29,8 @@ export function createSlidingKvCache(
   const shape = [2 * window, config.numKeyValueHeads, headSize(config)];
   const width = config.numKeyValueHeads * headSize(config);
   const room = Array.from({ length: layers }, () => ({
-    keys: kernels.zeros(shape),
-    values: kernels.zeros(shape),
+    keys: kernels.empty(shape),
+    values: kernels.empty(shape),
   }));
   // The next row sees the entries start <= i < end: oldest first, as the order of sums wants them.
   let start = 0;

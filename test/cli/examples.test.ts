@@ -21,6 +21,7 @@ const commands = [
   ['generate'],
   ['inspect'],
   ['trace'],
+  ['segment'],
   ['import'],
   ['import', 'llama2c'],
   ['import', 'hf'],

@@ -1,0 +1,99 @@
+/**
+ * Which model a command runs, and how it computes: the options that say so, and the model that they name.
+ *
+ * @module
+ */
+
+import type { Option } from 'commander';
+import {
+  CallerError,
+  type Checkpoint,
+  type Kernels,
+  type Model,
+  type ModelConfig,
+  type Numerics,
+  referenceKernels,
+  type SimdKernels,
+  simdKernels,
+  simdSupported,
+} from '../lib/index.ts';
+import type { Context } from './context.ts';
+import { namingOptions } from './option-names.ts';
+import { choice, integer, option } from './options.ts';
+import { threadsToStart, useFastest } from './threads.ts';
+
+/** The kernel sets that can be chosen. `simd` has f32 only, and gives the bits of `reference`. */
+const KERNELS = ['simd', 'reference'] as const;
+
+/** Options that say which model, and how it computes. */
+export interface ModelOptions {
+  readonly checkpoint?: string;
+  readonly numerics: Numerics;
+  readonly kernels?: (typeof KERNELS)[number];
+  readonly threads?: number;
+}
+
+/** `--checkpoint` */
+export function checkpointOption(): Option {
+  return option('--checkpoint <folder>', 'checkpoint folder (default: the toy that comes with the package)');
+}
+
+/** `--numerics`, `--kernels` and `--threads` */
+export function arithmeticOptions(): readonly [Option, Option, Option] {
+  return [
+    choice('--numerics <mode>', 'arithmetic in binary32 or in binary64', ['f32', 'f64'] satisfies Numerics[]),
+    choice(
+      '--kernels <set>',
+      'implementation of that arithmetic; the bits are the same (default: simd for f32)',
+      KERNELS,
+      null,
+    ),
+    option(
+      '--threads <n>',
+      'threads that share the work of the simd kernels; the bits are the same (default: what is fastest here)',
+      integer(1),
+    ),
+  ];
+}
+
+/** A model that is ready to run, and the threads that share its work. */
+export interface LoadedModel {
+  readonly model: Model;
+  readonly threads: number;
+}
+
+/** Loads the model into the kernels that the options ask for, with a progress bar. */
+export function loadModel(context: Context, checkpoint: Checkpoint, options: ModelOptions): LoadedModel {
+  const { output, interruptibly } = context;
+  const kernels = readKernels(context, options, checkpoint.config);
+  const progress = output.progress('Loading');
+  try {
+    const model = interruptibly(() => checkpoint.loadModel(kernels, progress.update));
+    const threads = 'useThreads' in kernels ? (options.threads ?? useFastest(kernels, model)) : 1;
+    return { model, threads };
+  } finally {
+    progress.stop();
+  }
+}
+
+function readKernels(
+  { output }: Context,
+  { numerics, kernels, threads }: ModelOptions,
+  config: ModelConfig,
+): Kernels | SimdKernels {
+  if (kernels === 'simd' && numerics !== 'f32') {
+    throw new CallerError({ subject: '--kernels simd', expected: '--numerics f32', found: numerics });
+  }
+  if (kernels === 'simd' || (kernels === undefined && numerics === 'f32' && simdSupported())) {
+    return namingOptions({ threads: '--threads' }, () =>
+      simdKernels({ threads: threads ?? threadsToStart(config) }),
+    );
+  }
+  if (threads !== undefined && threads > 1) {
+    output.say(`note: --threads ${threads} has no effect with the reference kernels, which use one`);
+  }
+  if (kernels === undefined && numerics === 'f32') {
+    output.say('note: no WebAssembly SIMD here; the reference kernels are slower and give the same bits');
+  }
+  return referenceKernels(numerics);
+}

@@ -1,0 +1,391 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../../lib/checkpoint/checkpoint.ts';
+import { referenceKernels } from '../../../lib/kernels/reference.ts';
+import { tokenMetrics } from '../../../lib/train/token-metrics.ts';
+import { checkpointFiles, plainConfig, writeFolder } from '../../helpers/checkpoint-folders.ts';
+import {
+  binaryStdout,
+  hamburger,
+  hasTerminal,
+  init,
+  jsonOf,
+  onTerminal,
+  stdoutOf,
+  toy,
+  workFolder,
+} from '../run.ts';
+
+/** What `--json` prints, and with `--file` each line. */
+interface Report {
+  readonly settings: Record<string, unknown>;
+  readonly prompt: { readonly ids: number[]; readonly text: string | null };
+  readonly ids: number[];
+  readonly text: string | null;
+  readonly segments: {
+    readonly tokens: {
+      readonly id: number;
+      readonly text?: string;
+      readonly entropy: number;
+      readonly probability: number;
+    }[];
+  }[];
+  readonly prompt_tokens: number;
+  readonly response_tokens: number;
+}
+
+const cwd = workFolder();
+const segment = (...args: string[]) => ['segment', ...args];
+
+/** A story that the toy could have told. */
+const STORY = 'Once there was a little fox named Mila. She lived by the barn with her sister.';
+
+beforeAll(async () => {
+  await init(cwd, '--preset', 'tiny', '--seed', '7', '--out', 'tiny');
+  // Without a tokenizer.
+  writeFolder(join(cwd, 'bare'), checkpointFiles(plainConfig));
+  writeFolder(cwd, {
+    'pairs.jsonl': Buffer.from(
+      `{"prompt": "Once there was a fox.", "response": " She lived\\nby the barn."}\n\n{"response": ${JSON.stringify(STORY)}}\n{"response": ""}\n`,
+    ),
+    'broken.jsonl': Buffer.from('{"response": "a"}\n{"response": }\n'),
+    'long.jsonl': Buffer.from(`{"response": "a"}\n{"response": "${'x'.repeat(900)}"}\n`),
+  });
+});
+
+describe('segment: what is printed', () => {
+  it("the text with '|' where a segment begins, as --json has the segments; nothing on stderr", async () => {
+    const printed = binaryStdout(segment(STORY));
+    const { segments, text } = await jsonOf<Report>(segment(STORY));
+    const parts = segments.map(({ tokens }) => tokens.map((token) => token.text).join(''));
+    expect(printed).toBe(`${parts.join('|')}\n`);
+    expect([parts.join(''), text]).toEqual([STORY, STORY]);
+    expect(printed).toBe(
+      'Once there was a| little| f|o|x named| |Mila|. She lived| by the| barn with her| sister.\n',
+    );
+  });
+
+  it('--stats: on stderr, and stdout is the same', async () => {
+    const { code, stdout, stderr } = await hamburger(segment(STORY, '--stats'));
+    expect({ code, stdout }).toEqual({ code: 0, stdout: await stdoutOf(segment(STORY)) });
+    expect(stderr).toMatch(
+      /^text {5}27 tokens in 11 segments, 2\.45 tokens per segment\nsizes {4}1: 4, 2: 2, 3: 1, 4: 4\nentropy {2}0\.\d\d\d nats per token\n$/,
+    );
+  });
+
+  it('--tokens: a line for each, with segment, id, entropy and probability', async () => {
+    const { segments } = await jsonOf<Report>(segment(STORY));
+    const lines = (await stdoutOf(segment(STORY, '--tokens'))).trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^segment +id +entropy +probability +token$/);
+    const cells = lines
+      .slice(1)
+      .map((line) => /^ *(\d+) +(\d+) +([\d.]+) +([\d.]+) {2}(".*")$/.exec(line)!.slice(1));
+    expect(cells).toEqual(
+      segments.flatMap(({ tokens }, s) =>
+        tokens.map(({ id, text, entropy, probability }) => [
+          `${s}`,
+          `${id}`,
+          entropy.toFixed(4),
+          probability.toFixed(4),
+          JSON.stringify(text),
+        ]),
+      ),
+    );
+  });
+
+  it('ids, where there is no tokenizer, in the spelling that trace --segments reads', async () => {
+    const args = segment('--checkpoint', 'bare', '--response-ids', '5,6,7,8', '--prompt-ids', '1,2');
+    const { segments, text } = await jsonOf<Report>(args, { cwd });
+    const spelled = segments.map(({ tokens }) => tokens.map(({ id }) => id).join(',')).join('|');
+    expect(await stdoutOf(args, { cwd })).toBe(`${spelled}\n`);
+    expect({ text, ids: spelled.replaceAll('|', ',') }).toEqual({ text: null, ids: '5,6,7,8' });
+    const forced = [
+      'trace',
+      '--prompt-ids',
+      '1,2',
+      '--checkpoint',
+      'bare',
+      '--out',
+      'x.safetensors',
+      '--segments',
+    ];
+    expect((await hamburger([...forced, spelled], { cwd })).code).toBe(0);
+  });
+
+  it('no text, no segments', async () => {
+    expect(await stdoutOf(segment(''))).toBe('\n');
+    expect(await jsonOf<Report>(segment(''))).toMatchObject({ segments: [], response_tokens: 0 });
+    expect((await hamburger(segment('', '--stats'))).stderr).toBe('text  no tokens\n');
+  });
+
+  it('special tokens of the text are shown: they are tokens to be learnt', async () => {
+    expect(await stdoutOf(segment('One day.<|end|>'))).toMatch(/<\|end\|>\n$/);
+  });
+
+  it('--color: one hue a segment, in turns, instead of |', async () => {
+    const plain = await stdoutOf(segment(STORY));
+    const coloured = await stdoutOf(segment(STORY, '--color'));
+    const painted = Array.from(
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: what colours are made of.
+      coloured.matchAll(/\u001b\[48;5;(\d+)m\u001b\[38;5;16m(.*?)\u001b\[39m\u001b\[49m/gs),
+      ([, shade, text]) => ({ hue: [195, 153, 117, 75].includes(Number(shade)) ? 0 : 1, text: text! }),
+    );
+    expect(painted.map(({ text }) => text).join('')).toBe(STORY);
+    const marked = painted.map(({ hue, text }, t) =>
+      t > 0 && painted[t - 1]!.hue !== hue ? `|${text}` : text,
+    );
+    expect(`${marked.join('')}\n`).toBe(plain);
+  });
+
+  it.runIf(hasTerminal)('on a terminal: colours, figures, and what the colours mean', () => {
+    const shown = onTerminal(segment(STORY))!;
+    expect(shown).toContain('\u001b[');
+    expect(shown).toContain('27 tokens in 11 segments');
+    expect(shown).toContain('shade: probability of at least');
+  });
+});
+
+describe('segment: --json', () => {
+  it('one object, whose numbers are those of the library', async () => {
+    const report = await jsonOf<Report>(
+      segment(' She lived by the barn.', '--prompt', 'Once there was a fox.', '--numerics', 'f64'),
+    );
+    const checkpoint = openCheckpoint(toy);
+    const model = checkpoint.loadModel(referenceKernels('f64'));
+    checkpoint.close();
+    expect(report.prompt).toEqual({
+      ids: checkpoint.tokenizer!.encode('Once there was a fox.'),
+      text: 'Once there was a fox.',
+    });
+    const measured = tokenMetrics(model, { prompt: report.prompt.ids, response: report.ids });
+    const tokens = report.segments.flatMap((each) => each.tokens);
+    expect(tokens.map(({ entropy, probability }) => ({ entropy, probability }))).toEqual(measured);
+    expect(tokens.map(({ id }) => id)).toEqual(report.ids);
+    expect(report.settings).toEqual({
+      strategy: 'decreasing_v2',
+      metric: 'entropy',
+      max_steps: 4,
+      min_threshold: 0.05,
+      ratio_threshold: 0.3,
+      confidence: null,
+      window: null,
+      numerics: 'f64',
+      kernels: 'reference',
+    });
+    expect([report.prompt_tokens, report.response_tokens]).toEqual([
+      report.prompt.ids.length,
+      report.ids.length,
+    ]);
+  });
+
+  it('numerics/N1: both kernel sets give the same report, to the last digit, with a window too', async () => {
+    const report = (kernels: string) => jsonOf<Report>(segment(STORY, '--window', '5', '--kernels', kernels));
+    const [fast, readable] = [await report('simd'), await report('reference')];
+    expect(readable).toEqual({ ...fast, settings: { ...fast.settings, kernels: 'reference' } });
+  });
+
+  it('--file: one object a line, the same as of each text alone', async () => {
+    const lines = (await stdoutOf(segment('--file', join(cwd, 'pairs.jsonl'), '--json')))
+      .trimEnd()
+      .split('\n');
+    const reports = lines.map((line) => JSON.parse(line) as Report);
+    expect(reports).toEqual([
+      await jsonOf<Report>(segment(' She lived\nby the barn.', '--prompt', 'Once there was a fox.')),
+      await jsonOf<Report>(segment(STORY)),
+      await jsonOf<Report>(segment('')),
+    ]);
+  });
+
+  it('--file without --json: a text after the other, and figures of all', async () => {
+    const path = join(cwd, 'pairs.jsonl');
+    const { code, stdout, stderr } = await hamburger(segment('--file', path, '--stats'));
+    const first = await stdoutOf(segment(' She lived\nby the barn.', '--prompt', 'Once there was a fox.'));
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${first}${await stdoutOf(segment(STORY))}\n` });
+    const reports = (await stdoutOf(segment('--file', path, '--json')))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Report);
+    const tokens = reports.reduce((sum, each) => sum + each.response_tokens, 0);
+    const segments = reports.reduce((sum, each) => sum + each.segments.length, 0);
+    expect(stderr).toMatch(new RegExp(`^text {5}${tokens} tokens in ${segments} segments, `));
+  });
+
+  it('no character that a terminal obeys stands in it unescaped, in lines either', async () => {
+    const text = 'a\u009bb\u202ec\u2028';
+    writeFileSync(join(cwd, 'steering.jsonl'), JSON.stringify({ response: text }));
+    for (const args of [segment(text), segment('--file', 'steering.jsonl')]) {
+      const json = await stdoutOf([...args, '--checkpoint', 'tiny', '--json'], { cwd });
+      expect(json).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\u2028]/u);
+      expect((JSON.parse(json) as Report).text).toBe(text);
+    }
+  });
+});
+
+describe('segment: where the text and its prompt come from', () => {
+  const tiny = ['--checkpoint', 'tiny'];
+
+  it('files are taken to the byte, final line feed included', async () => {
+    writeFileSync(join(cwd, 'prompt.txt'), 'Grüße\n');
+    writeFileSync(join(cwd, 'response.txt'), 'é\n');
+    const report = await jsonOf<Report>(
+      segment('--prompt-file', 'prompt.txt', '--response-file', 'response.txt', ...tiny),
+      { cwd },
+    );
+    expect(report.prompt).toEqual({ ids: [256, ...Buffer.from('Grüße\n')], text: 'Grüße\n' });
+    expect(report.ids).toEqual([...Buffer.from('é\n')]);
+    // A character of two tokens belongs to the second.
+    expect(report.segments.flatMap(({ tokens }) => tokens.map(({ text }) => text))).toEqual(['', 'é', '\n']);
+  });
+
+  it('without a prompt it is the token that begins a text', async () => {
+    expect((await jsonOf<Report>(segment('Hi', ...tiny), { cwd })).prompt).toEqual({ ids: [256], text: '' });
+    const ids = segment('--response-ids', '72,105', ...tiny);
+    expect(await jsonOf<Report>(ids, { cwd })).toMatchObject({
+      prompt: { ids: [256] },
+      ids: [72, 105],
+      text: 'Hi',
+    });
+  });
+
+  it('--chat: prompt and text go through the template', async () => {
+    const { prompt, ids, text } = await jsonOf<Report>(segment('She lived', '--prompt', 'A fox.', '--chat'));
+    expect(prompt.text).toBe('<|begin|>A fox.');
+    // The toy's template puts a space between messages.
+    expect(text).toBe(' She lived');
+    expect(ids).toEqual((await jsonOf<Report>(segment(' She lived', '--prompt', 'A fox.'))).ids);
+  });
+});
+
+describe('segment: how it is cut', () => {
+  const sizes = async (...args: string[]): Promise<number[]> =>
+    (await jsonOf<Report>(segment(STORY, ...args))).segments.map(({ tokens }) => tokens.length);
+
+  it('each option does what it says', async () => {
+    expect(await sizes('--max-steps', '1')).toEqual(Array(27).fill(1));
+    expect(await sizes('--min-threshold', '100', '--max-steps', '27')).toEqual([27]);
+    expect(await sizes('--min-threshold', '0', '--ratio-threshold', '0')).toEqual(Array(27).fill(1));
+    expect(await sizes('--strategy', 'sliding', '--confidence', '1')).toEqual(Array(27).fill(1));
+    expect(await sizes('--strategy', 'small_group', '--confidence', '0.001', '--max-steps', '9')).toEqual([
+      9, 9, 9,
+    ]);
+    const ways = [
+      await sizes(),
+      await sizes('--strategy', 'sliding'),
+      await sizes('--strategy', 'small_group'),
+      await sizes('--metric', 'probability'),
+      await sizes('--window', '2'),
+    ];
+    expect(new Set(ways.map(String)).size).toBe(ways.length);
+  });
+
+  it('the thresholds that a strategy has by default, and no others, are told', async () => {
+    const settings = async (...args: string[]) => (await jsonOf<Report>(segment('a', ...args))).settings;
+    const none = { min_threshold: null, ratio_threshold: null, confidence: null };
+    expect(await settings('--strategy', 'decreasing')).toMatchObject({ ...none, ratio_threshold: 0.3 });
+    expect(await settings('--strategy', 'sliding')).toMatchObject({ ...none, confidence: 0.7 });
+    expect(await settings('--strategy', 'small_group')).toMatchObject({ ...none, confidence: 0.95 });
+  });
+
+  it('a threshold that the strategy does not read is no error, but is told to have no effect', async () => {
+    const { code, stdout, stderr } = await hamburger(
+      segment(STORY, '--strategy', 'sliding', '--min-threshold', '9', '--ratio-threshold', '9'),
+    );
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'note: --min-threshold, --ratio-threshold: no effect with --strategy sliding\n',
+    });
+    expect(stdout).toBe(await stdoutOf(segment(STORY, '--strategy', 'sliding')));
+  });
+
+  it('the README shows what is printed', async () => {
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    expect(readme).toContain(`npx hamburger segment "${STORY}"`);
+    expect(readme).toContain(await stdoutOf(segment(STORY)));
+  });
+});
+
+describe('segment: bad input', () => {
+  const cases: [string, string[], string][] = [
+    ['no text', [], 'text: expected one of a text, --response-file, --response-ids and --file, found none'],
+    [
+      'two texts',
+      ['a', '--file', 'pairs.jsonl'],
+      'text: expected one of a text, --response-file, --response-ids and --file, found a text and --file',
+    ],
+    [
+      'two prompts',
+      ['a', '--prompt', 'b', '--prompt-file', 'c'],
+      'prompt: expected at most one, found --prompt and --prompt-file',
+    ],
+    [
+      'a prompt for all lines',
+      ['--file', 'pairs.jsonl', '--prompt', 'b'],
+      'prompt: expected none, because the lines of --file have their own, found --prompt',
+    ],
+    [
+      'ids after a text',
+      ['a', '--prompt-ids', '1'],
+      '--prompt-ids: expected both text and prompt as token ids, found a text',
+    ],
+    [
+      'a text before ids',
+      ['--prompt', 'a', '--response-ids', '1'],
+      '--response-ids: expected both text and prompt as token ids, found --prompt',
+    ],
+    [
+      'a line that is not JSON',
+      ['--file', 'broken.jsonl'],
+      'broken.jsonl, line 2, column 14: expected a JSON value, found "}"',
+    ],
+    [
+      'a text without a tokenizer',
+      ['a', '--checkpoint', 'bare'],
+      'bare: expected a tokenizer, to make token ids of a text, found a checkpoint without one. Give --response-ids and --prompt-ids',
+    ],
+    [
+      'a chat without a template',
+      ['a', '--chat', '--checkpoint', 'tiny'],
+      '--chat: tiny: expected a chat template, found a checkpoint without one',
+    ],
+    [
+      'more tokens than positions',
+      ['x'.repeat(600), '--checkpoint', 'tiny'],
+      'segmentation/C1: prompt and response: expected at most 513 tokens, one for each position and the last, found 601',
+    ],
+    [
+      'an id outside the vocabulary',
+      ['--response-ids', '1,258', '--checkpoint', 'tiny'],
+      'base/C1: token id at index 1 of the response: expected an integer from 0 to 257, found 258',
+    ],
+  ];
+
+  it.each(cases)('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await hamburger(segment(...args), { cwd });
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: `hamburger: ${message}\n` });
+  });
+
+  it('what is wrong with one line names it, after the lines before it', async () => {
+    const { code, stdout, stderr } = await hamburger(segment('--file', 'long.jsonl', '--json'), { cwd });
+    expect(code).toBe(2);
+    expect(stdout.split('\n')).toHaveLength(2);
+    expect(stderr).toBe(
+      'hamburger: segmentation/C1: long.jsonl, line 2: expected at most 513 tokens, one for each position and the last, found 901\n',
+    );
+  });
+
+  it.each([
+    ['--strategy', 'rising'],
+    ['--metric', 'luck'],
+    ['--max-steps', '0'],
+    ['--min-threshold', '-1'],
+    ['--ratio-threshold', 'x'],
+    ['--confidence', '0'],
+    ['--confidence', '1.5'],
+    ['--window', '0'],
+  ])('%s %s is refused by its name', async (name, value) => {
+    const { code, stdout, stderr } = await hamburger(segment('a', name, value));
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(name);
+  });
+});
