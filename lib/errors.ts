@@ -46,14 +46,19 @@ export class DataError extends HamburgerError {}
 /** A rule of our own is broken. Cannot happen with any input; if it does, it is a bug of this package. */
 export class InvariantError extends HamburgerError {}
 
-/** Throws {@link InvariantError} unless `condition` holds. For what our own code guarantees, never for input. */
+/**
+ * Throws {@link InvariantError} unless `condition` holds. For what our own code guarantees, never for input.
+ *
+ * @param found what was found, or a function that says it, where writing it down would take time although all is well
+ */
 export function assertInvariant(
   condition: boolean,
   subject: string,
   expected: string,
-  found: string,
+  found: string | (() => string),
 ): asserts condition {
-  if (!condition) throw new InvariantError({ subject, expected, found });
+  if (condition) return;
+  throw new InvariantError({ subject, expected, found: typeof found === 'string' ? found : found() });
 }
 
 /** Longest excerpt of a found value that a message shows; a value from a stranger's file can be megabytes. */

@@ -38,7 +38,7 @@ export function createKvCache(
 
   const appendTo = (stored: Tensor, rows: Tensor): Tensor => {
     const end = positions.length + rows.shape[0]!;
-    assertInvariant(end <= capacity, 'KV cache', `at most ${capacity} entries`, `${end}`);
+    assertInvariant(end <= capacity, 'KV cache', 'no more entries than it has room for', () => `${end}`);
     stored.data.set(rows.data, positions.length * width);
     return stored.rows(0, end);
   };

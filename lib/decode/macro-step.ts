@@ -61,9 +61,9 @@ export function openMacroStep(
     if (microIndex === 0) return f.rows(F - 1, F);
     assertInvariant(
       isHamburger(model) && previous !== undefined,
-      `micro-step ${microIndex}`,
+      'micro-step',
       'modules and a token',
-      'none',
+      () => `none at micro index ${microIndex}`,
     );
     // 2. At micro index 1 the features and E(t_0) enter together; later, one token's embedding.
     const token = tokenEmbeddings(model, [previous]);

@@ -178,7 +178,7 @@ export class Tensor {
       this.shape.length === 2,
       'matrix view',
       'a tensor of rank 2',
-      `shape ${showShape(this.shape)}`,
+      () => `shape ${showShape(this.shape)}`,
     );
     const [rows, columns] = this.shape as [number, number];
     return { data: this.data, offset: 0, rows, columns, rowStride: columns };
@@ -188,9 +188,9 @@ export class Tensor {
   head(head: number): Matrix {
     assertInvariant(
       this.shape.length === 3 && 0 <= head && head < this.shape[1]!,
-      `head ${head}`,
+      'head of a tensor',
       'a tensor [rows, heads, size] with that head',
-      `shape ${showShape(this.shape)}`,
+      () => `shape ${showShape(this.shape)}, head ${head}`,
     );
     const { data, offset, shape, stride } = this.#array().pick(null, head, null);
     return { data, offset, rows: shape[0]!, columns: shape[1]!, rowStride: stride[0]! };
