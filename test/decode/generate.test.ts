@@ -8,7 +8,7 @@ import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { seededUniforms } from '../../lib/math/random.ts';
 import { baseOf } from '../../lib/model/model.ts';
-import { recordTrace } from '../../lib/trace.ts';
+import { namedTrace, recordTrace } from '../../lib/trace.ts';
 import { finish, hamburgerOf, modelOf, naiveOf, segmentsOf, smallConfig } from '../helpers/models.ts';
 
 const model = hamburgerOf(smallConfig, 'f64');
@@ -325,6 +325,24 @@ describe('memory of a run', () => {
       },
     };
   };
+
+  it('a macro-step puts every tensor where the last one had it: nothing is allocated as decoding goes on', () => {
+    const kernels = simdKernels();
+    const places = new Map<string, Set<number>>();
+    const trace = namedTrace((name, { data }) => {
+      const [, macroStep, tensor] = name.match(/^macro\.(\d+)\.(.*)$/)!;
+      // The first two lay things out: the prompt goes in at once, its segment is merged for the first time.
+      if (Number(macroStep) < 2) return;
+      places.set(tensor!, (places.get(tensor!) ?? new Set()).add(data.byteOffset));
+    });
+    const m = hamburgerOf(smallConfig, 'f32', undefined, kernels);
+    const { result } = finish(generate(m, { prompt, maxTokens: 80, confidence: 0, trace }));
+    expect(result.macroSteps).toBe(20);
+    expect(places.size).toBeGreaterThan(100);
+    // Attention weights grow with the cache: their place moves now and then.
+    const moved = [...places].filter(([name, at]) => at.size > 1 && !name.endsWith('.weights'));
+    expect(moved.map(([name]) => name)).toEqual([]);
+  });
 
   it.each([
     ['reference', referenceKernels('f32')],
