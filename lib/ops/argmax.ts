@@ -15,8 +15,12 @@ import type { Elements } from '../tensor/tensor.ts';
  */
 export function argmax(logits: Elements): number {
   let best = 0;
+  let largest = -Infinity;
   for (let i = 0; i < logits.length; i++) {
-    if (Number.isNaN(logits[i])) {
+    const logit = logits[i]!;
+    // An equal one does not replace it, so that the first of equal logits stays. A NaN is not less, not equal and not greater.
+    if (logit <= largest) continue;
+    if (Number.isNaN(logit)) {
       throw new CallerError({
         rule: 'token-choice/C2',
         subject: `logit ${i}`,
@@ -25,8 +29,8 @@ export function argmax(logits: Elements): number {
         hint: 'The activations overflowed; try --numerics f64',
       });
     }
-    // Strictly greater, so that the first of equal logits stays.
-    if (logits[i]! > logits[best]!) best = i;
+    best = i;
+    largest = logit;
   }
   if (logits.length === 0) {
     throw new CallerError({

@@ -291,8 +291,8 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'argmax takes the last of a tie',
     file: 'lib/ops/argmax.ts',
-    find: 'logits[i]! > logits[best]!',
-    replace: 'logits[i]! >= logits[best]!',
+    find: 'if (logit <= largest) continue;',
+    replace: 'if (logit < largest) continue;',
     test: 'test/decode/token-choice.test.ts',
     caughtBy: 'token-choice/C1: the lowest id of a tie',
   },
