@@ -16,10 +16,12 @@ export interface ByteSource {
   /**
    * The `length` bytes from `offset` on. The result may share memory with the source: read it, do not write to it.
    *
+   * @param room at least `length` bytes, where they may be put if they have to be put somewhere; the result is then good until
+   *   the room is used again
    * @throws InvariantError when the range leaves the source: whoever reads has checked it against `size`
    * @throws DataError when the bytes cannot be had, e.g. because the file shrank meanwhile
    */
-  read(offset: number, length: number): Uint8Array;
+  read(offset: number, length: number, room?: Uint8Array): Uint8Array;
   /** Gives back what the source holds; reading afterwards is a mistake. Closing twice is harmless. */
   close(): void;
 }

@@ -57,9 +57,9 @@ export function fileSource(path: string): ByteSource {
   return {
     name: path,
     size,
-    read(offset, length) {
+    read(offset, length, room) {
       assertRange({ name: path, size }, offset, length);
-      const bytes = new Uint8Array(length);
+      const bytes = room === undefined ? new Uint8Array(length) : room.subarray(0, length);
       let done = 0;
       while (done < length) {
         const wanted = Math.min(length - done, LARGEST_READ);

@@ -134,6 +134,8 @@ export function openSafetensors(source: ByteSource): SafetensorsFile {
     const { begin, end } = find(name);
     return source.read(dataStart + begin, end - begin);
   };
+  // One for all tensors: fresh ones would pile up until the engine collects them.
+  const chunk = new Uint8Array(Math.min(CHUNK_BYTES, dataSize));
   // The values of all bit patterns of a 16-bit format; each is a binary32 number.
   const tables = new Map<SafetensorsDtype, Float32Array>();
 
@@ -160,7 +162,7 @@ export function openSafetensors(source: ByteSource): SafetensorsFile {
       }
       const size = end - begin;
       for (let done = 0; done < size; done += CHUNK_BYTES) {
-        const raw = source.read(dataStart + begin + done, Math.min(CHUNK_BYTES, size - done));
+        const raw = source.read(dataStart + begin + done, Math.min(CHUNK_BYTES, size - done), chunk);
         const { buffer, byteOffset, length } = littleEndianToMachine(raw, width);
         const at = done / width;
         if (dtype === 'F64') into.set(new Float64Array(buffer, byteOffset, length / width), at);
