@@ -7,7 +7,7 @@
  */
 
 import { CallerError } from '../errors.ts';
-import { tokenEmbeddings } from '../model/base.ts';
+import { baseLayers, tokenEmbeddings } from '../model/base.ts';
 import { compositionalEmbedder } from '../model/compositional-embedder.ts';
 import { isHamburger, type Model } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -244,6 +244,9 @@ export function teacherForced(
   }
 }
 
+/** Rows of a prompt that go through the layers together: enough for fast products, few enough to need little room. */
+const ROWS_AT_ONCE = 64;
+
 /** The state of a run: cache, what enters the base next, and how many tokens there are. */
 interface Run {
   readonly cache: EntryCache;
@@ -275,12 +278,25 @@ function startRun(
   let pending: readonly number[] = prompt;
   let positions = promptPositions(prompt.length);
 
+  /** Runs all of the prompt but the rows of the first macro-step. Cut in passes or not, the bits are the same (numerics/N6). */
+  const runEarlierRows = (): void => {
+    while (pending.length > ROWS_AT_ONCE) {
+      perMacroStep.reset();
+      const pass = { positions: positions.slice(0, ROWS_AT_ONCE), cache, outputRows: 1 };
+      baseLayers(model, tokenEmbeddings(model, pending.slice(0, ROWS_AT_ONCE)), pass, discardTrace);
+      pending = pending.slice(ROWS_AT_ONCE);
+      positions = positions.slice(ROWS_AT_ONCE);
+    }
+  };
+
   return {
     cache,
     get macroSteps() {
       return macroSteps;
     },
     next() {
+      // A trace that is wanted shows the whole prompt as one pass.
+      if (macroSteps === 0 && !trace.wanted) runEarlierRows();
       perMacroStep.reset();
       const macroTrace = trace.part('macro', macroSteps);
       const entries =

@@ -32,6 +32,12 @@ export interface Kernels {
    */
   empty(shape: readonly number[]): Tensor;
 
+  /**
+   * What `compute` returns, of the given shape. A {@link Workspace} takes back every other tensor that it has made meanwhile, so that
+   * layer after layer works in the same place.
+   */
+  scoped(shape: readonly number[], compute: () => Tensor): Tensor;
+
   /** The same kernels with tensors of their own, to be given back together. */
   workspace(): Workspace;
 

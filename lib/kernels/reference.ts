@@ -69,6 +69,7 @@ export function referenceKernels(numerics: Numerics): Kernels {
     numerics,
     round,
     empty: (shape) => zeros(numerics, shape),
+    scoped: (_, compute) => compute(),
     workspace: () => kernels,
     reset: () => {},
     free: () => {},

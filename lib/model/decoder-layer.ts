@@ -64,8 +64,11 @@ export function decoderLayers(
   const outputs = layers.map((weights, layer) => {
     const trace = traceOf(layer);
     const all = layer < layers.length - 1 || trace.wanted;
-    const pass = { layer, table, cache, outputRows: all ? positions.length : outputRows };
-    rows = decoderLayer(model, weights, rows, pass, trace);
+    const R = all ? positions.length : outputRows;
+    const input = rows;
+    rows = model.kernels.scoped([R, model.config.hiddenSize], () =>
+      decoderLayer(model, weights, input, { layer, table, cache, outputRows: R }, trace),
+    );
     return rows;
   });
   cache.complete(positions);

@@ -52,7 +52,7 @@ function checkLength(operation: string, t: Tensor, length: number): void {
 }
 
 /** All of {@link Kernels} but its memory. */
-export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empty' | 'workspace'> {
+export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empty' | 'scoped' | 'workspace'> {
   /** `[r,c]` elementwise with one number per row or column. */
   const withVector =
     (

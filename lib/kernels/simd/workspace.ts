@@ -20,54 +20,78 @@ interface Slot {
   readonly tensor: Tensor;
 }
 
-/** `empty` and `workspace` of a kernel set that works in `heap`; `primitives` are all its other members. */
-export function tensorsIn(
-  heap: Heap,
-  primitives: Omit<Kernels, 'empty' | 'workspace'>,
-): Pick<Kernels, 'empty' | 'workspace'> {
+/** What a workspace holds at one depth of scopes. */
+interface Level {
+  readonly slots: Slot[];
+  /** Slots that are taken. */
+  used: number;
+}
+
+/** The members of a kernel set that make tensors. */
+type Memory = 'empty' | 'scoped' | 'workspace';
+
+/** `empty`, `scoped` and `workspace` of a kernel set that works in `heap`; `primitives` are all its other members. */
+export function tensorsIn(heap: Heap, primitives: Omit<Kernels, Memory>): Pick<Kernels, Memory> {
   const tensorAt = (start: number, shape: readonly number[]): Tensor =>
     new Tensor(new Float32Array(heap.buffer, start, sizeOf(shape)), shape);
 
   const workspace = (): Workspace => {
-    const slots: Slot[] = [];
-    let used = 0;
+    // One list of slots for each depth of scopes: shapes that do not alternate in a slot stay the very same tensors.
+    const levels: Level[] = [{ slots: [], used: 0 }];
+    let depth = 0;
 
-    /** The next slot anew, in the block of the old one if that is large enough. */
-    const place = (old: Slot | undefined, shape: readonly number[]): Tensor => {
+    const empty = (shape: readonly number[]): Tensor => {
+      const level = levels[depth]!;
+      const old = level.slots[level.used];
+      const slot = old === undefined || !sameShape(old.tensor.shape, shape) ? replaced(old, shape) : old;
+      level.slots[level.used++] = slot;
+      return slot.tensor;
+    };
+
+    /** A slot of that shape, in the block of the old one if that is large enough. */
+    const replaced = (old: Slot | undefined, shape: readonly number[]): Slot => {
       const bytes = bytesOf(shape);
-      let { start, bytes: room } = old ?? { start: 0, bytes: -1 };
-      if (room < bytes) {
-        const larger = old === undefined ? bytes : Math.max(bytes, Math.ceil(room * SLACK));
-        start = heap.allocate(larger);
-        if (old !== undefined) heap.release(old.start, old.bytes);
-        room = larger;
-      }
-      const tensor = tensorAt(start, shape);
-      slots[used++] = { start, bytes: room, tensor };
-      return tensor;
+      if (old !== undefined && old.bytes >= bytes) return { ...old, tensor: tensorAt(old.start, shape) };
+      const room = old === undefined ? bytes : Math.max(bytes, Math.ceil(old.bytes * SLACK));
+      const start = heap.allocate(room);
+      if (old !== undefined) heap.release(old.start, old.bytes);
+      return { start, bytes: room, tensor: tensorAt(start, shape) };
     };
 
     return {
       ...primitives,
       workspace,
-      empty(shape) {
-        const old = slots[used];
-        if (old === undefined || !sameShape(old.tensor.shape, shape)) return place(old, shape);
-        used++;
-        return old.tensor;
+      empty,
+      scoped(shape, compute) {
+        const result = empty(shape);
+        depth++;
+        levels[depth] ??= { slots: [], used: 0 };
+        levels[depth]!.used = 0;
+        try {
+          result.data.set(compute().data);
+        } finally {
+          depth--;
+        }
+        return result;
       },
       reset() {
-        used = 0;
+        levels[0]!.used = 0;
       },
       free() {
-        used = 0;
-        for (const { start, bytes } of slots) heap.release(start, bytes);
-        slots.length = 0;
+        for (const level of levels) {
+          for (const { start, bytes } of level.slots) heap.release(start, bytes);
+          level.slots.length = 0;
+          level.used = 0;
+        }
       },
     };
   };
 
-  return { empty: (shape) => tensorAt(heap.allocate(bytesOf(shape)), shape), workspace };
+  return {
+    empty: (shape) => tensorAt(heap.allocate(bytesOf(shape)), shape),
+    scoped: (_, compute) => compute(),
+    workspace,
+  };
 }
 
 /** Bytes of a tensor. @throws CallerError if a dimension is not a non-negative integer */
