@@ -69,7 +69,7 @@ export function byteTokenizerConfigJson(): unknown {
  * How byte-level vocabularies spell each byte: a printing character of Latin-1 as itself; the others, in order, as the
  * characters from U+0100 on, so that no spelling has a space or a control character.
  */
-function byteSpellings(): string[] {
+export function byteSpellings(): string[] {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => {
     const prints = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
