@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
-const lib = fileURLToPath(new URL('../../lib', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Folders in which the rules hold. */
+const FOLDERS = ['lib', 'fixtures/corpus'];
 
 /** A pattern that must not occur, and why. */
 const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
@@ -23,7 +26,7 @@ const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Compiled to WebAssembly, whose globals belong to an instance: no other kernel set sees them. */
-const GLOBALS_OF_AN_INSTANCE = 'kernels/simd/assembly/instance.ts';
+const GLOBALS_OF_AN_INSTANCE = 'lib/kernels/simd/assembly/instance.ts';
 
 /** Source without comments and without the contents of string literals. */
 function code(text: string): string {
@@ -42,12 +45,15 @@ function findings(text: string): string[] {
 }
 
 describe('determinism', () => {
-  it('numerics/N1, elementary-functions/E1: nothing in lib is left to the engine, the clock or chance', () => {
-    const found = readdirSync(lib, { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts') && name !== GLOBALS_OF_AN_INSTANCE)
-      .flatMap((name) =>
-        findings(readFileSync(join(lib, name), 'utf8')).map((finding) => `${name}: ${finding}`),
-      );
+  it('numerics/N1, elementary-functions/E1: nothing in lib and the corpus is left to the engine, the clock or chance', () => {
+    const found = FOLDERS.flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => join(folder, name))
+        .filter((name) => name !== GLOBALS_OF_AN_INSTANCE),
+    ).flatMap((name) =>
+      findings(readFileSync(join(root, name), 'utf8')).map((finding) => `${name}: ${finding}`),
+    );
     expect(found).toEqual([]);
   });
 
