@@ -1,8 +1,9 @@
 /**
  * Training a tokenizer: byte-level byte-pair encoding, written as a Hugging Face `tokenizer.json`.
  *
- * A text is cut into words by {@link WORD_PATTERN}, and a word into its UTF-8 bytes. Then, again and again, the pair of neighbouring
- * tokens that occurs most often in all words is joined into one token. Nothing is joined across words.
+ * A text is cut into words by {@link WORD_PATTERN}, and a word into its UTF-8 bytes. Then, again and again,
+ * the pair of neighbouring tokens that occurs most often in all words is joined into one token. Nothing is
+ * joined across words.
  *
  * @module
  */
@@ -14,14 +15,18 @@ import { byteSpellings } from './byte-tokenizer.ts';
 export interface BytePairEncodingOptions {
   /** How many tokens there are to be at most: 256 bytes, joined ones, and the special ones. */
   readonly vocabularySize: number;
-  /** How the special tokens are spelled. They have the last ids, in this order, and nothing of a text is ever joined into one. */
+  /**
+   * How the special tokens are spelled. They have the last ids, in this order, and nothing of a text is ever
+   * joined into one.
+   */
   readonly specialTokens: readonly string[];
 }
 
 /**
- * What is a word: letters, with the space before them; one digit; other characters, with the space before them; spaces and line
- * feeds, less the last one if it belongs to what follows. A digit is a word, so numbers are spelled the same everywhere.
- * Only space and line feed are named, because regular expressions differ in what else they take for a space.
+ * What is a word: letters, with the space before them; one digit; other characters, with the space before
+ * them; spaces and line feeds, less the last one if it belongs to what follows. A digit is a word, so numbers
+ * are spelled the same everywhere. Only space and line feed are named, because regular expressions differ in
+ * what else they take for a space.
  */
 const WORD_PATTERN = ' ?\\p{L}+|\\p{N}| ?[^ \\n\\p{L}\\p{N}]+|[ \\n]+(?![^ \\n])|[ \\n]+';
 
@@ -41,15 +46,18 @@ interface Word {
 }
 
 /**
- * Trains a tokenizer. The result depends on how often each word occurs, not on the order of the texts: of pairs that occur equally
- * often, the one whose left token has the smallest id is joined first, then the one whose right token has.
+ * Trains a tokenizer. The result depends on how often each word occurs, not on the order of the texts: of
+ * pairs that occur equally often, the one whose left token has the smallest id is joined first, then the one
+ * whose right token has.
  *
- * Ids: the bytes 0 to 255, the joined tokens in the order in which they were made, the special tokens. The vocabulary is smaller than
- * asked for if no pair occurs twice any more. Two ways to join the same text share one token. In a word, `aaa` has the pair
- * `aa` twice when pairs are counted, and once when they are joined, from the left.
+ * Ids: the bytes 0 to 255, the joined tokens in the order in which they were made, the special tokens. The
+ * vocabulary is smaller than asked for if no pair occurs twice any more. Two ways to join the same text share
+ * one token. In a word, `aaa` has the pair `aa` twice when pairs are counted, and once when they are joined,
+ * from the left.
  *
  * @returns the contents of `tokenizer.json`
- * @throws CallerError for special tokens that are empty or equal, and sizes that leave no room for bytes and special tokens
+ * @throws CallerError for special tokens that are empty or equal, and sizes that leave no room for bytes and
+ *   special tokens
  */
 export function trainBytePairEncoding(
   texts: Iterable<string>,
