@@ -89,6 +89,16 @@ describe('judges', () => {
     const first = /^[^.!?]*(?:[!?]"[^.!?]*)*[.!?] /;
     expect(accepted('story', (text) => text.replace(first, ''))).toEqual([]);
     expect(accepted('story', (text) => text.replace(first, '$&$&'))).toEqual([]);
+    // As many sentences as there should be, but the last one is the one before it again.
+    const repeated = (text: string): string => {
+      const sentences = text.match(/[A-Z"].*?[.!?](?= |$)/g)!;
+      return [...sentences.slice(0, -1), sentences.at(-2)!].join(' ');
+    };
+    expect(accepted('story', repeated)).toEqual([]);
+    expect(
+      of('story').filter((sample) => /comes twice/.test(judge(sample, repeated(sample.response)).reason))
+        .length,
+    ).toBeGreaterThan(10);
     expect(accepted('story', (text) => `${text} The end.`)).toEqual([]);
     expect(accepted('story', (text) => text.slice(0, -1))).toEqual([]);
     expect(accepted('story', (text) => text.replace(/ the | and | a /, ' thend '))).toEqual([]);
