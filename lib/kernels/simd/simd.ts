@@ -36,8 +36,8 @@ export interface SimdOptions {
   readonly leastSharedWork?: number;
 }
 
-/** Some 15 µs of one thread: below that, waiting for each other costs more than the others' help is worth. */
-const LEAST_SHARED_WORK = 131072;
+/** Some 7 µs of one thread, from the cache: below that, waiting for each other costs more than the others' help is worth. */
+const LEAST_SHARED_WORK = 65536;
 
 /** The fast kernel set. */
 export interface SimdKernels extends Kernels {
