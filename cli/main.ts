@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { printable } from '../lib/index.ts';
+import { addBench } from './commands/bench.ts';
 import { addExport } from './commands/export.ts';
 import { addGenerate } from './commands/generate.ts';
 import { addImport } from './commands/import.ts';
@@ -63,6 +64,7 @@ function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   addSegment(program, context);
   addImport(program, context);
   addExport(program, context);
+  addBench(program, context);
   return program;
 }
 

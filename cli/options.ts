@@ -66,6 +66,18 @@ export function integerList(text: string): number[] {
   return listOf(text, "integers of at least 0 with commas between, such as '1,2,3'", text);
 }
 
+/** Parser of a list of some of `choices`, with commas between; in the order of `choices`, each once. */
+export function choiceList<T extends string>(choices: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const items = text.split(',').map((item) => item.trim());
+    const known: readonly string[] = choices;
+    if (!items.every((item) => known.includes(item))) {
+      return refuse(`some of ${choices.join(', ')}, with commas between`, text);
+    }
+    return choices.filter((choice) => items.includes(choice));
+  };
+}
+
 /** `1,2,3|4|5,6`: segments of ids. */
 export function segmentList(text: string): number[][] {
   const expected = "token ids with commas between, in segments with '|' between, such as '1,2,3|4|5,6'";

@@ -36,3 +36,8 @@ export function packageVersion(): string {
 export function toyCheckpoint(): string {
   return join(packageRoot(), 'fixtures', 'checkpoints', 'toy');
 }
+
+/** A file of the built command line. */
+export function builtProgram(name: string): string {
+  return join(packageRoot(), 'dist', 'cli', name);
+}

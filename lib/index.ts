@@ -53,7 +53,9 @@ export {
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
 export type { Kernels, Workspace } from './kernels/kernels.ts';
 export { referenceKernels } from './kernels/reference.ts';
-export { type SimdKernels, type SimdOptions, simdKernels, simdSupported } from './kernels/simd/simd.ts';
+export { type SimdCeilings, simdCeilings } from './kernels/simd/ceilings.ts';
+export { simdSupported } from './kernels/simd/instantiate.ts';
+export { type SimdKernels, type SimdOptions, simdKernels } from './kernels/simd/simd.ts';
 export {
   type ReplayedUniforms,
   recordedUniforms,
@@ -62,6 +64,7 @@ export {
   type UniformSource,
 } from './math/random.ts';
 export { type HamburgerConfig, headSize, type ModelConfig } from './model/config.ts';
+export { type Cost, kvCacheSize, type MacroStepShape, macroStepCost, parameterCount } from './model/cost.ts';
 export { baseOf, createModel, isHamburger, type Model } from './model/model.ts';
 export { basePrefix, parameters } from './model/weights.ts';
 export { type Elements, type Numerics, sizeOf, Tensor } from './tensor/tensor.ts';

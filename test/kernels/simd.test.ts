@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Kernels } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
-import { simdKernels, simdSupported } from '../../lib/kernels/simd/simd.ts';
+import { simdSupported } from '../../lib/kernels/simd/instantiate.ts';
+import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { showShape, sizeOf, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
 
 const reference = referenceKernels('f32');

@@ -12,12 +12,10 @@
 
 import { CallerError } from '../../errors.ts';
 import type { Kernels } from '../kernels.ts';
-import { FIXED_BINARY, SHARED_BINARY } from './binary.ts';
-import { Heap } from './heap.ts';
+import { instantiate } from './instantiate.ts';
 import { Operands } from './operands.ts';
 import { type Exports, primitivesOver } from './primitives.ts';
 import { startThreads } from './threads.ts';
-import { webAssembly } from './webassembly.ts';
 import { tensorsIn } from './workspace.ts';
 
 /** Settings of {@link simdKernels}. */
@@ -49,37 +47,17 @@ export interface SimdKernels extends Kernels {
   close(): void;
 }
 
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
-
-/** Whether the engine has what {@link simdKernels} needs: WebAssembly with 128-bit SIMD and bulk memory operations. */
-export function simdSupported(): boolean {
-  return webAssembly?.validate(decode(FIXED_BINARY)) ?? false;
-}
-
 /**
  * The fast kernel set, with a memory of its own.
  *
- * @throws CallerError if the engine has no WebAssembly SIMD (see {@link simdSupported}), or an option is out of range or needs what
+ * @throws CallerError if the engine has no WebAssembly SIMD, or an option is out of range or needs what
  *   the engine has not
  */
 export function simdKernels(options: SimdOptions = {}): SimdKernels {
   const { fixedBytes, threads = 1, leastSharedWork = LEAST_SHARED_WORK } = options;
-  if (webAssembly === undefined || !simdSupported()) {
-    throw new CallerError({
-      subject: 'simd kernels',
-      expected: 'an engine with WebAssembly SIMD',
-      found: 'none',
-      hint: 'Use the reference kernels; they give the same results',
-    });
-  }
-  const heap = new Heap(webAssembly, fixedBytes);
-  const { memory, shared } = heap;
-  const module = new webAssembly.Module(decode(shared ? SHARED_BINARY : FIXED_BINARY));
-  const { exports } = new webAssembly.Instance(module, { env: { memory } });
+  const { heap, module, exports } = instantiate('simd kernels', fixedBytes);
   const wasm = exports as unknown as Exports;
-  const endThreads = startThreads(threads, shared, { module, memory });
+  const endThreads = startThreads(threads, heap.shared, { module, memory: heap.memory });
   wasm.setThreads(threads, leastSharedWork);
 
   const primitives = primitivesOver(wasm, new Operands(heap));

@@ -123,7 +123,7 @@ export function rowTimes(a: usize, b: usize, bStride: usize, out: usize, N: usiz
 /** One walk of {@link tile} over one of the four vectors, which has `rest` terms of the tail. Its sums go to `scratch`. */
 // @ts-ignore: decorator
 @inline
-function walk(p: usize, pStride: usize, q: usize, qStride: usize, whole: usize, rest: i32, scratch: usize): void {
+export function walk(p: usize, pStride: usize, q: usize, qStride: usize, whole: usize, rest: i32, scratch: usize): void {
   let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
   for (const end = p + whole; p < end; p += 64, q += 64) {
     const y0 = v128.load(q), y1 = v128.load(q + qStride);

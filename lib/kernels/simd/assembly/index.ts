@@ -1,3 +1,4 @@
+export { multiplyAdds, readFourStreams, readOneStream } from './ceilings';
 export { rowDots, rowSums, rowSumsOfSquares } from './dot-products';
 export {
   add, addProduct, addRow, divideColumn, multiply, multiplyColumn, multiplyRow, rotateHalves, rowMaxima, scale,
