@@ -4,7 +4,7 @@
  *
  * Counted are the products of linear layers and attention; norms, activations and softmax are some hundredths of that. Read
  * are all weights of a layer once in every pass through it, the LM head once for every token, and the keys and values that
- * attention sees. Rows of the embedding table, and what was written just before, are not counted.
+ * attention sees. Rows of the embedding table are not counted.
  *
  * @module
  */
@@ -98,11 +98,11 @@ function layerCost(config: ModelConfig, T: number, R: number, earlier: number): 
 function embedderCost(config: ModelConfig, tokens: number): Cost {
   if (tokens === 1) return { multiplyAdds: 0, numbersRead: 0 };
   const d = config.hiddenSize;
-  const positions = (tokens * d) / 2;
   return sum([
     affine(1, d, d),
     times(affine(tokens, d, d + d / 2), 2),
-    { multiplyAdds: 2 * d * tokens, numbersRead: positions },
+    weightsRead((tokens * d) / 2),
+    { multiplyAdds: 2 * d * tokens, numbersRead: 2 * d * tokens },
     affine(1, d, d),
   ]);
 }
@@ -117,7 +117,7 @@ function affine(rows: number, out: number, inputs: number): Cost {
   return sum([linear(rows, out, inputs), weightsRead(out)]);
 }
 
-/** Weights whose use is not counted: of norms, and biases. */
+/** Weights that are not multiplied in a product: of norms, biases, and the positions of the merger. */
 function weightsRead(count: number): Cost {
   return { multiplyAdds: 0, numbersRead: count };
 }

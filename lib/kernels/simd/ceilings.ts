@@ -25,14 +25,20 @@ const STEP = 256;
 export interface SimdCeilings {
   /** Bytes that {@link SimdCeilings.read} reads. */
   readonly bytes: number;
+  /** What it reads. */
+  readonly region: Int32Array;
   /**
    * Runs the inner loop of the matrix products `walks` times, on operands in the first-level cache.
    *
    * @returns how many floating-point operations that was
    */
   multiplyAdd(walks: number): number;
-  /** Reads the region once: from first to last, or as four streams side by side, each along a quarter of it. */
-  read(streams: 1 | 4): void;
+  /**
+   * Reads the region once: from first to last, or as four streams side by side, each along a quarter of it.
+   *
+   * @returns exclusive or of every fourth number: without a result, nothing would have to be read
+   */
+  read(streams: 1 | 4): number;
 }
 
 /**
@@ -55,19 +61,19 @@ export function simdCeilings(bytes: number): SimdCeilings {
   const size = Math.ceil(bytes / STEP) * STEP;
   const rows = heap.allocate(ROWS_BYTES);
   const sums = heap.allocate(SUMS_BYTES);
-  const region = heap.allocate(size);
+  const start = heap.allocate(size);
   new Float32Array(heap.buffer, rows, ROWS_BYTES / 4).fill(1);
   // Memory that was never written may all be one page of zeros, which is read from the cache.
-  new Uint8Array(heap.buffer, region, size).fill(1);
+  const region = new Int32Array(heap.buffer, start, size / 4).fill(1);
   return {
     bytes: size,
+    region,
     multiplyAdd(walks) {
       wasm.multiplyAdds(rows, ROW, walks, sums);
       return walks * WALK_OPERATIONS;
     },
     read(streams) {
-      if (streams === 1) wasm.readOneStream(region, size);
-      else wasm.readFourStreams(region, size);
+      return streams === 1 ? wasm.readOneStream(start, size) : wasm.readFourStreams(start, size);
     },
   };
 }
