@@ -27,6 +27,7 @@ const commands = [
   ['import', 'hf'],
   ['import', 'hamburger'],
   ['export'],
+  ['bench'],
 ];
 
 /** The examples of a help text, as words. */

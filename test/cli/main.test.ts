@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { binary, hamburger, hasTerminal, onTerminal, stdoutOf } from './run.ts';
 
-const commands = ['generate', 'init', 'inspect', 'trace', 'import', 'export'];
+const commands = ['generate', 'init', 'inspect', 'trace', 'import', 'export', 'bench'];
 
 describe('the built program', () => {
   it('has the exit codes and streams of the one in the sources', async () => {
