@@ -37,7 +37,7 @@ export function reportText(report: Report): string {
   ];
   return [
     ...section(
-      'Ceilings, one thread',
+      'Ceilings of one thread; shares below are of these',
       ['', 'median', '', 'least to most'],
       [
         ceiling("multiply-adds of the kernels' inner loop", ceilings.operations, 'GFLOP/s'),
@@ -99,9 +99,11 @@ export function reportText(report: Report): string {
           ]),
         )),
     ...section(
-      'Times as fast, on the fewest threads, in the same repetition',
-      ['', 'median', 'least to most'],
-      report.comparisons.map(({ name, ratio }) => [name, figure(ratio.median), spread(ratio, figure)]),
+      'Ratios on the fewest threads: within a repetition, and of the best figure to the best',
+      ['', 'median', 'least to most', 'best'],
+      report.comparisons.map(({ name, ratio, ratioOfBest }) => [
+        ...[name, figure(ratio.median), spread(ratio, figure), figure(ratioOfBest)],
+      ]),
     ),
   ].join('\n\n');
 }

@@ -76,7 +76,9 @@ describe('bench', () => {
         { mode: 'hamburger', prompt_tokens: 20 },
       ],
     });
-    expect(of(report.comparisons, 'name')).toHaveLength(5);
+    expect(of(report.comparisons, 'name')).toHaveLength(7);
+    for (const row of report.comparisons)
+      expect(row).toMatchObject({ ratio: figures, ratio_of_best: positive });
   });
 
   it('the tables have a row for all of it', async () => {
