@@ -75,7 +75,7 @@ try {
 const variants = [
   ...values.run.map((run) => ({ name: run, measure: () => theirs(run), rates: [] })),
   ...threads.map((count) => ({
-    name: `ours, ${count} threads`,
+    name: `ours, threads: ${count}`,
     measure: () => ours(model, count),
     rates: [],
   })),
