@@ -342,7 +342,7 @@ export const mutations: readonly Mutation[] = [
     find: 'if (more > 0) {',
     replace: 'if (false) {',
     test: 'test/kernels/simd.test.ts',
-    caughtBy: 'attentionScores, attentionContext: all heads',
+    caughtBy: 'attentionScores, attentionContext and their ways back: all heads',
   },
   {
     mistake: 'SIMD: what is left over when several threads share a product is done by none',
