@@ -12,6 +12,7 @@
  */
 
 import type { Matrix, Numerics, Tensor } from '../tensor/tensor.ts';
+import type { Tape } from './tape.ts';
 
 /** For each row, how many of its leading entries take part; the others are structural zeros (`attention/C3`). */
 export type Visible = readonly number[];
@@ -38,6 +39,9 @@ export interface Kernels {
    */
   scoped(shape: readonly number[], compute: () => Tensor): Tensor;
 
+  /** Where operations note how to go back through them; absent unless a model is trained (`training/C1`). */
+  readonly tape?: Tape;
+
   /** The same kernels with tensors of their own, to be given back together. */
   workspace(): Workspace;
 
@@ -49,6 +53,12 @@ export interface Kernels {
 
   /** `out[m,n] = Σ_k a[k,m] * b[k,n]`: left to right over k (`numerics/N5`). */
   matmulTN(a: Matrix, b: Matrix, out: Matrix): void;
+
+  /** `out[m,n] += Σ_k a[m,k] * b[k,n]`: the sum of {@link matmulNN}, continued from what is in `out` (`numerics/N10`). */
+  addMatmulNN(a: Matrix, b: Matrix, out: Matrix): void;
+
+  /** `out[m,n] += Σ_k a[k,m] * b[k,n]`: the sum of {@link matmulTN}, continued from what is in `out` (`numerics/N10`). */
+  addMatmulTN(a: Matrix, b: Matrix, out: Matrix): void;
 
   /**
    * `out[h,t,j] = Σ_i queries[t,h,i] * keys[j,g,i]` with `g = floor(h / (H / Hkv))`: one dot product per element (`numerics/N3`).
@@ -62,8 +72,20 @@ export interface Kernels {
    */
   attentionContext(weights: Tensor, values: Tensor, visible: Visible, out: Tensor): void;
 
+  /** `out[t,h,i] += Σ ...`: the sum of {@link attentionContext}, continued from what is in `out` (`numerics/N10`). */
+  addAttentionContext(weights: Tensor, values: Tensor, visible: Visible, out: Tensor): void;
+
+  /**
+   * `out[j,g,i] += Σ_{h of g} Σ_t weights[h,t,j] * rows[t,h,i]`: the heads of group g in order, for each left to right over t,
+   * continued from what is in `out` (`numerics/N10`). weights `[H, T, S]`, rows `[T, H, size]`, out `[S, Hkv, size]`.
+   */
+  addAttentionTransposed(weights: Tensor, rows: Tensor, out: Tensor): void;
+
   /** `out[r] = Σ_k x[r,k]^2`: one dot product per row (`numerics/N3`). */
   rowSumsOfSquares(x: Tensor, out: Tensor): void;
+
+  /** `out[r] = Σ_k x[r,k] * y[r,k]`: one dot product per row (`numerics/N3`). */
+  rowDots(x: Tensor, y: Tensor, out: Tensor): void;
 
   /** `out[r] = Σ_{k < visible[r]} x[r,k]` (`numerics/N4`). */
   rowSums(x: Tensor, visible: Visible, out: Tensor): void;
@@ -80,6 +102,9 @@ export interface Kernels {
   /** `out = x * y`, elementwise. `out` may be `x` or `y`. */
   multiply(x: Tensor, y: Tensor, out: Tensor): void;
 
+  /** `out = out + x * y`, elementwise, the product rounded first. */
+  addProduct(x: Tensor, y: Tensor, out: Tensor): void;
+
   /** `out = x * factor`, elementwise; `factor` is a number of the mode. `out` may be `x`. */
   scale(x: Tensor, factor: number, out: Tensor): void;
 
@@ -92,6 +117,9 @@ export interface Kernels {
   /** `out[r,c] = x[r,c] * column[r]`. `out` may be `x`. */
   multiplyColumn(x: Tensor, column: Tensor, out: Tensor): void;
 
+  /** `out[r,c] = x[r,c] - column[r]`. `out` may be `x`. */
+  subtractColumn(x: Tensor, column: Tensor, out: Tensor): void;
+
   /** `out[r,c] = exp(x[r,c] - column[r])` for `c < visible[r]`, the difference rounded first; other entries 0. `out` may be `x`. */
   expDifferences(x: Tensor, column: Tensor, visible: Visible, out: Tensor): void;
 
@@ -100,6 +128,9 @@ export interface Kernels {
 
   /** `out = silu(x)`, elementwise, in binary64 and rounded once (`numerics/N7`). `out` may be `x`. */
   silu(x: Tensor, out: Tensor): void;
+
+  /** `out = silu'(x) = p * (1 + x * (1 - p))` with `p = sigmoid(x)`, elementwise, in binary64 and rounded once. `out` may be `x`. */
+  siluGradient(x: Tensor, out: Tensor): void;
 
   /** `out = sigmoid(x)`, elementwise, in binary64 and rounded once. `out` may be `x`. */
   sigmoid(x: Tensor, out: Tensor): void;

@@ -9,7 +9,7 @@
  */
 
 import { exp } from '../math/exp.ts';
-import { sigmoid, silu } from '../math/sigmoid.ts';
+import { sigmoid, silu, siluGradient } from '../math/sigmoid.ts';
 import {
   addInto,
   type Elements,
@@ -19,7 +19,7 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/tensor.ts';
-import type { Kernels, Workspace } from './kernels.ts';
+import type { Kernels, Visible, Workspace } from './kernels.ts';
 
 /** Number of interleaved accumulators of an f32 sum: four 128-bit vectors of four (`numerics/N3`). */
 const F32_LANES = 16;
@@ -45,22 +45,41 @@ export function referenceKernels(numerics: Numerics): Kernels {
     }
   };
 
-  /** Row m of `out` becomes `Σ_{k < K} factor(m, k) * b[k,:]` with K of that row (`numerics/N5`). */
+  /**
+   * Row m of `out` becomes `Σ_{k < K} factor(m, k) * b[k,:]` with K of that row (`numerics/N5`); with `go` set to `'on'` the sum
+   * starts from what is there instead of +0 (`numerics/N10`).
+   */
   const weightedSums = (
     factor: (m: number, k: number) => number,
     b: Matrix,
     termsOf: (m: number) => number,
     out: Matrix,
+    go: 'from zero' | 'on' = 'from zero',
   ): void => {
     for (let m = 0; m < out.rows; m++) {
       const row = rowOf(out, m);
-      row.fill(0);
+      if (go === 'from zero') row.fill(0);
       const K = termsOf(m);
       for (let k = 0; k < K; k++) {
         const weight = factor(m, k);
         const start = b.offset + k * b.rowStride;
         for (let n = 0; n < row.length; n++) row[n] = row[n]! + round(weight * b.data[start + n]!);
       }
+    }
+  };
+
+  const attentionSums = (
+    weights: Tensor,
+    values: Tensor,
+    visible: Visible,
+    out: Tensor,
+    go: 'from zero' | 'on',
+  ): void => {
+    const [H, T, S] = weights.shape as [number, number, number];
+    const group = H / values.shape[1]!;
+    for (let h = 0; h < H; h++) {
+      const factor = (t: number, j: number) => weights.data[(h * T + t) * S + j]!;
+      weightedSums(factor, values.head(Math.floor(h / group)), (t) => visible[t]!, out.head(h), go);
     }
   };
 
@@ -76,15 +95,10 @@ export function referenceKernels(numerics: Numerics): Kernels {
 
     matmulNT,
 
-    matmulNN(a, b, out) {
-      const factor = (m: number, k: number) => a.data[a.offset + m * a.rowStride + k]!;
-      weightedSums(factor, b, () => b.rows, out);
-    },
-
-    matmulTN(a, b, out) {
-      const factor = (m: number, k: number) => a.data[a.offset + k * a.rowStride + m]!;
-      weightedSums(factor, b, () => b.rows, out);
-    },
+    matmulNN: (a, b, out) => weightedSums(elementOf(a), b, () => b.rows, out),
+    matmulTN: (a, b, out) => weightedSums(elementOfTransposed(a), b, () => b.rows, out),
+    addMatmulNN: (a, b, out) => weightedSums(elementOf(a), b, () => b.rows, out, 'on'),
+    addMatmulTN: (a, b, out) => weightedSums(elementOfTransposed(a), b, () => b.rows, out, 'on'),
 
     attentionScores(queries, keys, out) {
       const [H, T, S] = out.shape as [number, number, number];
@@ -95,18 +109,29 @@ export function referenceKernels(numerics: Numerics): Kernels {
       }
     },
 
-    attentionContext(weights, values, visible, out) {
+    attentionContext: (weights, values, visible, out) =>
+      attentionSums(weights, values, visible, out, 'from zero'),
+    addAttentionContext: (weights, values, visible, out) =>
+      attentionSums(weights, values, visible, out, 'on'),
+
+    addAttentionTransposed(weights, rows, out) {
       const [H, T, S] = weights.shape as [number, number, number];
-      const group = H / values.shape[1]!;
+      const group = H / out.shape[1]!;
       for (let h = 0; h < H; h++) {
-        const factor = (t: number, j: number) => weights.data[(h * T + t) * S + j]!;
-        weightedSums(factor, values.head(Math.floor(h / group)), (t) => visible[t]!, out.head(h));
+        const factor = (j: number, t: number) => weights.data[(h * T + t) * S + j]!;
+        weightedSums(factor, rows.head(h), () => T, out.head(Math.floor(h / group)), 'on');
       }
     },
 
     rowSumsOfSquares(x, out) {
       forEachRow(x, (r, start, width) => {
         out.data[r] = dot(x.data, start, x.data, start, width);
+      });
+    },
+
+    rowDots(x, y, out) {
+      forEachRow(x, (r, start, width) => {
+        out.data[r] = dot(x.data, start, y.data, start, width);
       });
     },
 
@@ -134,16 +159,21 @@ export function referenceKernels(numerics: Numerics): Kernels {
 
     add: (x, y, out) => addInto(out, x, y),
     multiply: (x, y, out) => multiplyInto(out, x, y),
+    addProduct(x, y, out) {
+      for (let i = 0; i < out.data.length; i++) out.data[i] = out.data[i]! + round(x.data[i]! * y.data[i]!);
+    },
     scale: (x, factor, out) => map(x, out, (value) => value * factor),
 
     addRow: (x, row, out) => mapRows(x, out, (value, _, c) => value + row.data[c]!),
     multiplyRow: (x, row, out) => mapRows(x, out, (value, _, c) => value * row.data[c]!),
     multiplyColumn: (x, column, out) => mapRows(x, out, (value, r) => value * column.data[r]!),
     divideColumn: (x, column, out) => mapRows(x, out, (value, r) => value / column.data[r]!),
+    subtractColumn: (x, column, out) => mapRows(x, out, (value, r) => value - column.data[r]!),
     expDifferences: (x, column, visible, out) =>
       mapRows(x, out, (value, r, c) => (c < visible[r]! ? exp(round(value - column.data[r]!)) : 0)),
 
     silu: (x, out) => map(x, out, silu),
+    siluGradient: (x, out) => map(x, out, siluGradient),
     sigmoid: (x, out) => map(x, out, sigmoid),
 
     rotateHalves(x, cos, sin, out) {
@@ -165,6 +195,16 @@ export function referenceKernels(numerics: Numerics): Kernels {
     },
   };
   return kernels;
+}
+
+/** Element (m, k) of a matrix. */
+function elementOf(a: Matrix): (m: number, k: number) => number {
+  return (m, k) => a.data[a.offset + m * a.rowStride + k]!;
+}
+
+/** Element (m, k) of the transpose of a matrix. */
+function elementOfTransposed(a: Matrix): (m: number, k: number) => number {
+  return (m, k) => a.data[a.offset + k * a.rowStride + m]!;
 }
 
 /** Row `m` of a matrix, sharing its data. */

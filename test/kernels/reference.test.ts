@@ -120,6 +120,55 @@ describe.each(['f64', 'f32'] as const)('reference kernels, %s', (numerics) => {
     );
   });
 
+  it('numerics/N10: an accumulating product goes on from what is there; it does not add a finished sum to it', () => {
+    // 1 + 2^-24 rounds back to 1 in f32, each time; 2^-24 + 2^-24 first would survive.
+    const e = 2 ** -24;
+    const ones = tensor([2, 1], [1, 1]);
+    const products: ((out: Tensor) => void)[] = [
+      (out) => kernels.addMatmulNN(tensor([1, 2], [e, e]).matrix(), ones.matrix(), out.matrix()),
+      (out) => kernels.addMatmulTN(tensor([2, 1], [e, e]).matrix(), ones.matrix(), out.matrix()),
+      (out) =>
+        kernels.addAttentionContext(
+          tensor([1, 1, 2], [e, e]),
+          ones.reshape([2, 1, 1]),
+          [2],
+          out.reshape([1, 1, 1]),
+        ),
+      (out) =>
+        kernels.addAttentionTransposed(
+          tensor([1, 2, 1], [e, e]),
+          ones.reshape([2, 1, 1]),
+          out.reshape([1, 1, 1]),
+        ),
+    ];
+    for (const product of products) {
+      const out = tensor([1, 1], [1]);
+      product(out);
+      expect(out.data[0]! - 1).toBe(numerics === 'f32' ? 0 : 2 * e);
+    }
+    const out = tensor([1, 1], [1]);
+    kernels.addProduct(tensor([1, 1], [1 + 2 ** -12]), tensor([1, 1], [1 + 2 ** -12]), out);
+    expect(out.data[0]! - (2 + 2 ** -11)).toBe(numerics === 'f32' ? 0 : 2 ** -24);
+  });
+
+  it('addAttentionTransposed: key j of group g gets weights[h,t,j] of every head of the group, and of no other', () => {
+    // H = 4 heads in 2 groups, T = 1, S = 2.
+    const weights = tensor([4, 1, 2], [1, 2, 10, 20, 100, 200, 1000, 2000]);
+    const rows = tensor([1, 4, 1], [1, 1, 1, 1]);
+    const out = tensor([2, 2, 1], [0, 0, 0.5, 0]);
+    kernels.addAttentionTransposed(weights, rows, out);
+    expect([...out.data]).toEqual([11, 1100, 22.5, 2200]);
+  });
+
+  it('siluGradient: the derivative of silu, also where it is 0 or 1', () => {
+    const x = [0, 1, -1, 30, -30, Infinity, -Infinity, Number.NaN];
+    const got = result([x.length], (out) => kernels.siluGradient(tensor([x.length], x), out));
+    expect(got[0]).toBe(0.5);
+    const slope = (v: number) => (silu(v + 1e-5) - silu(v - 1e-5)) / 2e-5;
+    for (const i of [1, 2, 3, 4]) expect(got[i]).toBeCloseTo(slope(x[i]!), 6);
+    expect(got.slice(5)).toEqual([1, -0, Number.NaN]);
+  });
+
   it('attention/C3: an entry that is not visible is left out, so not even NaN or Infinity in it shows', () => {
     const b = tensor([2, 1], [5, Number.NaN]);
     expect(

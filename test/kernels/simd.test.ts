@@ -169,7 +169,23 @@ describe('simd kernels give the bits of the reference kernels', () => {
     );
   });
 
-  it('attentionScores, attentionContext: all heads, groups of heads to a key, heads of any size', () => {
+  it('numerics/N10: addMatmulNN, addMatmulTN go on from what is there, in strided results too', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, K, dimension, (seed, of, M, length, N) => {
+        const [a, b] = tensors(seed, of, [M, length], [length, N]);
+        compare(`addMatmulNN K=${length}`, [a!, b!], [M, 2, N], (k, [x, y], out) =>
+          k.addMatmulNN(x!.matrix(), y!.matrix(), out.head(1)),
+        );
+        const [c] = tensors(seed, of, [length, M]);
+        compare(`addMatmulTN K=${length}`, [c!, b!], [M, 2, N], (k, [x, y], out) =>
+          k.addMatmulTN(x!.matrix(), y!.matrix(), out.head(1)),
+        );
+      }),
+      options,
+    );
+  });
+
+  it('attentionScores, attentionContext: all heads, groups of heads to a key, heads of any size; and their ways back', () => {
     const small = fc.integer({ min: 1, max: 4 });
     fc.assert(
       fc.property(
@@ -185,6 +201,12 @@ describe('simd kernels give the bits of the reference kernels', () => {
           compare('attentionContext', [w!, keys!], [T, H, size], (k, [x, y], out) =>
             k.attentionContext(x!, y!, visible, out),
           );
+          compare('addAttentionContext', [w!, keys!], [T, H, size], (k, [x, y], out) =>
+            k.addAttentionContext(x!, y!, visible, out),
+          );
+          compare('addAttentionTransposed', [w!, q!], [S, Hkv, size], (k, [x, y], out) =>
+            k.addAttentionTransposed(x!, y!, out),
+          );
         },
       ),
       options,
@@ -194,11 +216,12 @@ describe('simd kernels give the bits of the reference kernels', () => {
   it('numerics/N4, rows: sums, sums of squares, maxima (NaN, signed zeros), sums of columns', () => {
     fc.assert(
       fc.property(fc.nat(), kind, dimension, K, (seed, of, rows, width) => {
-        const [x] = tensors(seed, of, [rows, width]);
+        const [x, y] = tensors(seed, of, [rows, width], [rows, width]);
         const visible = visibleOf(seed, rows, width);
         compare(`rowSumsOfSquares width ${width}`, [x!], [rows], (k, [t], out) =>
           k.rowSumsOfSquares(t!, out),
         );
+        compare(`rowDots width ${width}`, [x!, y!], [rows], (k, [t, u], out) => k.rowDots(t!, u!, out));
         compare(`rowSums width ${width}`, [x!], [rows], (k, [t], out) => k.rowSums(t!, visible, out));
         compare(`rowMaxima width ${width}`, [x!], [rows], (k, [t], out) => k.rowMaxima(t!, visible, out));
         compare(`columnSums rows ${rows}`, [x!], [width], (k, [t], out) => k.columnSums(t!, out));
@@ -236,7 +259,10 @@ describe('simd kernels give the bits of the reference kernels', () => {
         compare('expDifferences', [x!, column!], shape, (k, [a, b], out) =>
           k.expDifferences(a!, b!, visible, out),
         );
+        compare('subtractColumn', [x!, column!], shape, (k, [a, b], out) => k.subtractColumn(a!, b!, out));
+        compare('addProduct', [x!, y!], shape, (k, [a, b], out) => k.addProduct(a!, b!, out));
         compare('silu', [x!], shape, (k, [a], out) => k.silu(a!, out));
+        compare('siluGradient', [x!], shape, (k, [a], out) => k.siluGradient(a!, out));
         compare('sigmoid', [x!], shape, (k, [a], out) => k.sigmoid(a!, out));
       }),
       options,
@@ -258,6 +284,8 @@ describe('simd kernels give the bits of the reference kernels', () => {
     over('addRow', (k, t, o) => k.addRow(t, o, t), row!);
     over('multiplyRow', (k, t, o) => k.multiplyRow(t, o, t), row!);
     over('multiplyColumn', (k, t, o) => k.multiplyColumn(t, o, t), column!);
+    over('subtractColumn', (k, t, o) => k.subtractColumn(t, o, t), column!);
+    over('siluGradient', (k, t) => k.siluGradient(t, t), x!);
     over('divideColumn', (k, t, o) => k.divideColumn(t, o, t), column!);
     over('silu', (k, t) => k.silu(t, t), x!);
     over('sigmoid', (k, t) => k.sigmoid(t, t), x!);
@@ -293,6 +321,7 @@ describe('simd kernels give the bits of the reference kernels', () => {
       k.expDifferences(a!, b!, [values.length], out),
     );
     compare('silu', [x], x.shape, (k, [a], out) => k.silu(a!, out));
+    compare('siluGradient', [x], x.shape, (k, [a], out) => k.siluGradient(a!, out));
     compare('sigmoid', [x], x.shape, (k, [a], out) => k.sigmoid(a!, out));
   });
 });

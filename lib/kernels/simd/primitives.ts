@@ -6,12 +6,14 @@
 
 import { assertInvariant } from '../../errors.ts';
 import type { Matrix, Tensor } from '../../tensor/tensor.ts';
-import type { Kernels } from '../kernels.ts';
+import type { Kernels, Visible } from '../kernels.ts';
 import { BYTES, type Operands } from './operands.ts';
 
 /** What `assembly/index.ts` exports: pointers and strides in bytes, counts in elements. */
 export type Exports = Record<
   | 'add'
+  | 'addAttentionTransposed'
+  | 'addProduct'
   | 'addRow'
   | 'attentionContext'
   | 'attentionScores'
@@ -24,15 +26,23 @@ export type Exports = Record<
   | 'multiplyColumn'
   | 'multiplyRow'
   | 'rotateHalves'
+  | 'rowDots'
   | 'rowMaxima'
   | 'rowSums'
   | 'rowSumsOfSquares'
   | 'scale'
   | 'setThreads'
   | 'sigmoid'
-  | 'silu',
+  | 'silu'
+  | 'siluGradient'
+  | 'subtractColumn',
   (...values: number[]) => void
 >;
+
+/** Where a sum starts: from +0, or from what is in the result. */
+const FROM_ZERO = 0;
+const ON = 1;
+type Resume = typeof FROM_ZERO | typeof ON;
 
 /** Width of the rows of a tensor, as the reference kernels see it: a tensor `[n]` is one row. */
 function widthOf(x: Tensor): number {
@@ -56,7 +66,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
   /** `[r,c]` elementwise with one number per row or column. */
   const withVector =
     (
-      name: 'addRow' | 'divideColumn' | 'multiplyColumn' | 'multiplyRow',
+      name: 'addRow' | 'divideColumn' | 'multiplyColumn' | 'multiplyRow' | 'subtractColumn',
       perRow: boolean,
     ): Kernels['addRow'] =>
     (x, vector, out) => {
@@ -69,7 +79,14 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     };
 
   /** Element (m, k) of `a` lies `m * aRow + k * aStep` bytes behind its first. */
-  const leftToRight = (a: Matrix, aRow: number, aStep: number, b: Matrix, out: Matrix): void => {
+  const leftToRight = (
+    a: Matrix,
+    aRow: number,
+    aStep: number,
+    b: Matrix,
+    out: Matrix,
+    resume: Resume,
+  ): void => {
     wasm.matmulLeftToRight(
       at.matrix(a, false),
       aRow,
@@ -81,6 +98,30 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       out.rows,
       out.columns,
       b.rows,
+      resume,
+    );
+    at.finish();
+  };
+
+  const attentionSums = (
+    weights: Tensor,
+    values: Tensor,
+    visible: Visible,
+    out: Tensor,
+    resume: Resume,
+  ): void => {
+    const [H, T, S] = weights.shape as [number, number, number];
+    wasm.attentionContext(
+      at.input(weights),
+      at.input(values),
+      at.visible(visible, T, S),
+      at.output(out),
+      H,
+      values.shape[1]!,
+      T,
+      S,
+      out.shape[2]!,
+      resume,
     );
     at.finish();
   };
@@ -105,8 +146,10 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       at.finish();
     },
 
-    matmulNN: (a, b, out) => leftToRight(a, a.rowStride * BYTES, BYTES, b, out),
-    matmulTN: (a, b, out) => leftToRight(a, BYTES, a.rowStride * BYTES, b, out),
+    matmulNN: (a, b, out) => leftToRight(a, a.rowStride * BYTES, BYTES, b, out, FROM_ZERO),
+    matmulTN: (a, b, out) => leftToRight(a, BYTES, a.rowStride * BYTES, b, out, FROM_ZERO),
+    addMatmulNN: (a, b, out) => leftToRight(a, a.rowStride * BYTES, BYTES, b, out, ON),
+    addMatmulTN: (a, b, out) => leftToRight(a, BYTES, a.rowStride * BYTES, b, out, ON),
 
     attentionScores(queries, keys, out) {
       const [H, T, S] = out.shape as [number, number, number];
@@ -123,19 +166,14 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       at.finish();
     },
 
-    attentionContext(weights, values, visible, out) {
+    attentionContext: (weights, values, visible, out) =>
+      attentionSums(weights, values, visible, out, FROM_ZERO),
+    addAttentionContext: (weights, values, visible, out) => attentionSums(weights, values, visible, out, ON),
+
+    addAttentionTransposed(weights, rows, out) {
       const [H, T, S] = weights.shape as [number, number, number];
-      wasm.attentionContext(
-        at.input(weights),
-        at.input(values),
-        at.visible(visible, T, S),
-        at.output(out),
-        H,
-        values.shape[1]!,
-        T,
-        S,
-        out.shape[2]!,
-      );
+      const [, Hkv, size] = out.shape as [number, number, number];
+      wasm.addAttentionTransposed(at.input(weights), at.input(rows), at.output(out), H, Hkv, T, S, size);
       at.finish();
     },
 
@@ -144,6 +182,15 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const rows = rowsOf(x, width);
       if (rows > 0) checkLength('rowSumsOfSquares', out, rows);
       wasm.rowSumsOfSquares(at.input(x), at.output(out), rows, width);
+      at.finish();
+    },
+
+    rowDots(x, y, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      checkLength('rowDots', y, x.data.length);
+      if (rows > 0) checkLength('rowDots', out, rows);
+      wasm.rowDots(at.input(x), at.input(y), at.output(out), rows, width);
       at.finish();
     },
 
@@ -186,6 +233,14 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       at.finish();
     },
 
+    addProduct(x, y, out) {
+      const { length } = out.data;
+      checkLength('addProduct', x, length);
+      checkLength('addProduct', y, length);
+      wasm.addProduct(at.input(x), at.input(y), at.output(out), length);
+      at.finish();
+    },
+
     scale(x, factor, out) {
       const { length } = out.data;
       checkLength('scale', x, length);
@@ -197,6 +252,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     multiplyRow: withVector('multiplyRow', false),
     multiplyColumn: withVector('multiplyColumn', true),
     divideColumn: withVector('divideColumn', true),
+    subtractColumn: withVector('subtractColumn', true),
 
     expDifferences(x, column, visible, out) {
       const width = widthOf(x);
@@ -218,6 +274,13 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const { length } = out.data;
       checkLength('silu', x, length);
       wasm.silu(at.input(x), at.output(out), length);
+      at.finish();
+    },
+
+    siluGradient(x, out) {
+      const { length } = out.data;
+      checkLength('siluGradient', x, length);
+      wasm.siluGradient(at.input(x), at.output(out), length);
       at.finish();
     },
 

@@ -238,6 +238,11 @@ export function rowSumsOfSquares(x: usize, out: usize, rows: usize, width: usize
   for (let r: usize = 0; r < rows; r++, x += width << 2, out += 4) f32.store(out, dot(x, x, width));
 }
 
+/** `out[r] = Σ_k x[r,k] * y[r,k]`. */
+export function rowDots(x: usize, y: usize, out: usize, rows: usize, width: usize): void {
+  for (let r: usize = 0; r < rows; r++, x += width << 2, y += width << 2, out += 4) f32.store(out, dot(x, y, width));
+}
+
 /** `Σ_{k < K} x[k]`. */
 // @ts-ignore: decorator
 @inline

@@ -2,8 +2,10 @@
  * Elementwise primitives, four elements at a time; each writes an element after it has read it, so `out` may be an input.
  */
 
-import { exp, rounded, sigmoid as sigmoidOf, silu as siluOf, upperHalf } from './exponentials';
-import { loadLeading, storeLeading } from './vectors';
+import {
+  exp, rounded, sigmoid as sigmoidOf, silu as siluOf, siluGradient as siluGradientOf, upperHalf,
+} from './exponentials';
+import { loadLeading, multiplyAdd, storeLeading } from './vectors';
 
 export function add(x: usize, y: usize, out: usize, count: usize): void {
   let i: usize = 0;
@@ -19,6 +21,17 @@ export function multiply(x: usize, y: usize, out: usize, count: usize): void {
   for (; i < whole; i += 16) v128.store(out + i, f32x4.mul(v128.load(x + i), v128.load(y + i)));
   const rest = <i32>(count & 3);
   if (rest) storeLeading(out + i, f32x4.mul(v128.load(x + i), v128.load(y + i)), rest);
+}
+
+/** `out += x * y`. */
+export function addProduct(x: usize, y: usize, out: usize, count: usize): void {
+  let i: usize = 0;
+  const whole: usize = (count & ~3) << 2;
+  for (; i < whole; i += 16) {
+    v128.store(out + i, multiplyAdd(v128.load(out + i), v128.load(x + i), v128.load(y + i)));
+  }
+  const rest = <i32>(count & 3);
+  if (rest) storeLeading(out + i, multiplyAdd(v128.load(out + i), v128.load(x + i), v128.load(y + i)), rest);
 }
 
 export function scale(x: usize, factor: f32, out: usize, count: usize): void {
@@ -41,6 +54,17 @@ export function multiplyRow(x: usize, row: usize, out: usize, rows: usize, width
 export function multiplyColumn(x: usize, column: usize, out: usize, rows: usize, width: usize): void {
   for (let r: usize = 0; r < rows; r++, x += width << 2, out += width << 2) {
     scale(x, f32.load(column + (r << 2)), out, width);
+  }
+}
+
+export function subtractColumn(x: usize, column: usize, out: usize, rows: usize, width: usize): void {
+  const whole: usize = (width & ~3) << 2;
+  const rest = <i32>(width & 3);
+  for (let r: usize = 0; r < rows; r++, x += width << 2, out += width << 2) {
+    const subtrahend = v128.load32_splat(column + (r << 2));
+    let i: usize = 0;
+    for (; i < whole; i += 16) v128.store(out + i, f32x4.sub(v128.load(x + i), subtrahend));
+    if (rest) storeLeading(out + i, f32x4.sub(v128.load(x + i), subtrahend), rest);
   }
 }
 
@@ -82,6 +106,18 @@ export function silu(x: usize, out: usize, count: usize): void {
     const four = v128.load(x + i);
     const result = rounded(
       siluOf(f64x2.promote_low_f32x4(four)), siluOf(f64x2.promote_low_f32x4(upperHalf(four))),
+    );
+    if (left >= 4) v128.store(out + i, result);
+    else storeLeading(out + i, result, left);
+  }
+}
+
+export function siluGradient(x: usize, out: usize, count: usize): void {
+  let i: usize = 0;
+  for (let left: i32 = <i32>count; left > 0; left -= 4, i += 16) {
+    const four = v128.load(x + i);
+    const result = rounded(
+      siluGradientOf(f64x2.promote_low_f32x4(four)), siluGradientOf(f64x2.promote_low_f32x4(upperHalf(four))),
     );
     if (left >= 4) v128.store(out + i, result);
     else storeLeading(out + i, result, left);

@@ -78,6 +78,16 @@ export function silu(x: v128): v128 {
   return overOnePlusExp(f64x2.pmax(x, f64x2.splat(-760)), x);
 }
 
+/** The derivative of silu. The argument is held where the result has long been -0 or 1 in binary32, so that infinity gives that, too. */
+// @ts-ignore: decorator
+@inline
+export function siluGradient(argument: v128): v128 {
+  const one = f64x2.splat(1);
+  const x = f64x2.pmax(f64x2.pmin(argument, f64x2.splat(BOUND)), f64x2.splat(-BOUND));
+  const p = sigmoid(x);
+  return f64x2.mul(p, f64x2.add(one, f64x2.mul(x, f64x2.sub(one, p))));
+}
+
 /** The upper two of four lanes in the place of the lower. */
 // @ts-ignore: decorator
 @inline

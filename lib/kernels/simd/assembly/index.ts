@@ -1,9 +1,11 @@
-export { rowSums, rowSumsOfSquares } from './dot-products';
+export { rowDots, rowSums, rowSumsOfSquares } from './dot-products';
 export {
-  add, addRow, divideColumn, multiply, multiplyColumn, multiplyRow, rotateHalves, rowMaxima, scale,
+  add, addProduct, addRow, divideColumn, multiply, multiplyColumn, multiplyRow, rotateHalves, rowMaxima, scale,
+  subtractColumn,
 } from './elementwise';
 export { setThreads } from './instance';
 export { columnSums } from './left-to-right';
 export {
-  attentionContext, attentionScores, expDifferences, matmulLeftToRight, matmulNT, serve, sigmoid, silu,
+  addAttentionTransposed, attentionContext, attentionScores, expDifferences, matmulLeftToRight, matmulNT, serve, sigmoid,
+  silu, siluGradient,
 } from './operations';

@@ -52,12 +52,24 @@ function oneRow(
 /** Four rows of results, eight columns at a time; what is left of the columns row by row. */
 function fourRows(
   a: usize, aRow: usize, aStep: usize, b: usize, bStride: usize, out: usize, outStride: usize, N: usize, K: usize,
+  resume: bool,
 ): void {
   const zero = f32x4.splat(0);
   const end = a + K * aStep;
   let n: usize = 0;
   for (; n + 8 <= N; n += 8) {
     let s00 = zero, s01 = zero, s10 = zero, s11 = zero, s20 = zero, s21 = zero, s30 = zero, s31 = zero;
+    let o = out + (n << 2);
+    if (resume) {
+      s00 = v128.load(o);
+      s01 = v128.load(o, 16);
+      s10 = v128.load(o + outStride);
+      s11 = v128.load(o + outStride, 16);
+      s20 = v128.load(o + 2 * outStride);
+      s21 = v128.load(o + 2 * outStride, 16);
+      s30 = v128.load(o + 3 * outStride);
+      s31 = v128.load(o + 3 * outStride, 16);
+    }
     for (let p = a, q = b + (n << 2); p != end; p += aStep, q += bStride) {
       const y0 = v128.load(q), y1 = v128.load(q, 16);
       let x = v128.load32_splat(p);
@@ -73,7 +85,6 @@ function fourRows(
       s30 = multiplyAdd(s30, x, y0);
       s31 = multiplyAdd(s31, x, y1);
     }
-    let o = out + (n << 2);
     v128.store(o, s00);
     v128.store(o, s01, 16);
     o += outStride;
@@ -88,35 +99,36 @@ function fourRows(
   }
   if (n < N) {
     for (let i: usize = 0; i < 4; i++) {
-      oneRow(a + i * aRow, aStep, b, bStride, out + i * outStride, n, N, K, false);
+      oneRow(a + i * aRow, aStep, b, bStride, out + i * outStride, n, N, K, resume);
     }
   }
 }
 
-/** `out[m,n] = Σ_{k < K} a[m,k] * b[k,n]`; element (m, k) of `a` lies at `a + m * aRow + k * aStep`. */
+/** `out[m,n] (+)= Σ_{k < K} a[m,k] * b[k,n]`; element (m, k) of `a` lies at `a + m * aRow + k * aStep`. */
 export function product(
   a: usize, aRow: usize, aStep: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize,
-  K: usize,
+  K: usize, resume: bool,
 ): void {
   let m: usize = 0;
   for (; m + 4 <= M; m += 4, a += aRow << 2, out += outStride << 2) {
-    fourRows(a, aRow, aStep, b, bStride, out, outStride, N, K);
+    fourRows(a, aRow, aStep, b, bStride, out, outStride, N, K, resume);
   }
-  for (; m < M; m++, a += aRow, out += outStride) oneRow(a, aStep, b, bStride, out, 0, N, K, false);
+  for (; m < M; m++, a += aRow, out += outStride) oneRow(a, aStep, b, bStride, out, 0, N, K, resume);
 }
 
 /**
- * `out[m,n] = Σ_{k < visible[m]} a[m,k] * b[k,n]`. Four rows go together as far as all of them see, then each goes on alone.
+ * `out[m,n] (+)= Σ_{k < visible[m]} a[m,k] * b[k,n]`. Four rows go together as far as all of them see, then each goes on alone.
  */
 export function visibleProduct(
   a: usize, aStride: usize, b: usize, bStride: usize, visible: usize, out: usize, outStride: usize, M: usize, N: usize,
+  resume: bool,
 ): void {
   let m: usize = 0;
   for (; m + 4 <= M; m += 4, visible += 16, a += aStride << 2, out += outStride << 2) {
     const common: usize = <usize>min<i32>(
       min<i32>(i32.load(visible), i32.load(visible, 4)), min<i32>(i32.load(visible, 8), i32.load(visible, 12)),
     );
-    fourRows(a, aStride, 4, b, bStride, out, outStride, N, common);
+    fourRows(a, aStride, 4, b, bStride, out, outStride, N, common, resume);
     for (let i: usize = 0; i < 4; i++) {
       const more = <usize>i32.load(visible + (i << 2)) - common;
       if (more > 0) {
@@ -127,7 +139,7 @@ export function visibleProduct(
     }
   }
   for (; m < M; m++, visible += 4, a += aStride, out += outStride) {
-    oneRow(a, 4, b, bStride, out, 0, N, <usize>i32.load(visible), false);
+    oneRow(a, 4, b, bStride, out, 0, N, <usize>i32.load(visible), resume);
   }
 }
 

@@ -20,6 +20,10 @@ const CONTEXT = 3;
 const EXP_DIFFERENCES = 4;
 const SILU = 5;
 const SIGMOID = 6;
+const SILU_GRADIENT = 7;
+const ADD_PRODUCT = 8;
+const ADD_CONTEXT = 9;
+const ADD_TRANSPOSED = 10;
 
 // @ts-ignore: decorator
 @inline
@@ -67,7 +71,7 @@ function work(): void {
 function perform(chunk: i32): void {
   const operation = operand(0);
   const chunks = <i32>operand(1);
-  if (operation == NT || operation == PRODUCT) {
+  if (operation == NT || operation == PRODUCT || operation == ADD_PRODUCT) {
     // Rows or columns of the result, whichever there are more of.
     const M = operand(8), N = operand(9);
     const byRows = M > N;
@@ -83,22 +87,30 @@ function perform(chunk: i32): void {
     } else {
       const a = operand(2), aRow = operand(3), aStep = operand(11), b = operand(4), bStride = operand(5);
       const out = operand(6), outStride = operand(7), K = operand(10);
+      const resume = operation == ADD_PRODUCT;
       if (byRows) {
         leftToRight.product(
           a + from * aRow, aRow, aStep, b, bStride, out + from * outStride, outStride, to - from, N, K,
+          resume,
         );
       } else {
-        leftToRight.product(a, aRow, aStep, b + (from << 2), bStride, out + (from << 2), outStride, M, to - from, K);
+        leftToRight.product(
+          a, aRow, aStep, b + (from << 2), bStride, out + (from << 2), outStride, M, to - from, K, resume,
+        );
       }
     }
   } else if (operation == SCORES) {
     scoresOfHead(
       <usize>chunk, operand(2), operand(3), operand(4), operand(5), operand(6), operand(7), operand(8), operand(9),
     );
-  } else if (operation == CONTEXT) {
+  } else if (operation == CONTEXT || operation == ADD_CONTEXT) {
     contextOfHead(
       <usize>chunk, operand(2), operand(3), operand(4), operand(5), operand(6), operand(7), operand(8), operand(9),
-      operand(10),
+      operand(10), operation == ADD_CONTEXT,
+    );
+  } else if (operation == ADD_TRANSPOSED) {
+    transposedOfGroup(
+      <usize>chunk, operand(2), operand(3), operand(4), operand(5), operand(6), operand(7), operand(8), operand(9),
     );
   } else if (operation == EXP_DIFFERENCES) {
     const x = operand(2), column = operand(3), visible = operand(4), out = operand(5), rows = operand(6);
@@ -111,6 +123,7 @@ function perform(chunk: i32): void {
     const x = operand(2), out = operand(3), count = operand(4);
     const from = startOf(chunk, chunks, count), skipped = from << 2, length = startOf(chunk + 1, chunks, count) - from;
     if (operation == SILU) elementwise.silu(x + skipped, out + skipped, length);
+    else if (operation == SILU_GRADIENT) elementwise.siluGradient(x + skipped, out + skipped, length);
     else elementwise.sigmoid(x + skipped, out + skipped, length);
   }
 }
@@ -132,13 +145,15 @@ export function matmulNT(
   else dotProducts.dots(a, aStride, b, bStride, out, outStride, M, N, K);
 }
 
-/** `out[m,n] = Σ_k a[m,k] * b[k,n]`, left to right; element (m, k) of `a` lies at `a + m * aRow + k * aStep`. */
+/** `out[m,n] = Σ_k a[m,k] * b[k,n]`, or `+=` to resume, left to right; element (m, k) of `a` lies at `a + m * aRow + k * aStep`. */
 export function matmulLeftToRight(
   a: usize, aRow: usize, aStep: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize,
-  K: usize,
+  K: usize, resume: bool,
 ): void {
-  if (worthSharing(<u64>M * N * K)) share(PRODUCT, chunkCount(), a, aRow, b, bStride, out, outStride, M, N, K, aStep);
-  else leftToRight.product(a, aRow, aStep, b, bStride, out, outStride, M, N, K);
+  if (worthSharing(<u64>M * N * K)) {
+    const operation = resume ? ADD_PRODUCT : PRODUCT;
+    share(operation, chunkCount(), a, aRow, b, bStride, out, outStride, M, N, K, aStep);
+  } else leftToRight.product(a, aRow, aStep, b, bStride, out, outStride, M, N, K, resume);
 }
 
 function scoresOfHead(
@@ -161,22 +176,47 @@ export function attentionScores(
 
 function contextOfHead(
   h: usize, weights: usize, values: usize, visible: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize,
-  size: usize,
+  size: usize, resume: bool,
 ): void {
   const width = size << 2;
   const g = (h * Hkv) / H;
   leftToRight.visibleProduct(
     weights + h * T * (S << 2), S << 2, values + g * width, Hkv * width, visible, out + h * width, H * width, T, size,
+    resume,
   );
 }
 
-/** All heads: weights `[H, T, S]`, values `[S, Hkv, size]`, out `[T, H, size]`. */
+/** All heads: weights `[H, T, S]`, values `[S, Hkv, size]`, out `[T, H, size]`, which is added to in order to resume. */
 export function attentionContext(
   weights: usize, values: usize, visible: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
+  resume: bool,
 ): void {
   if (worthSharing(<u64>H * T * S * size)) {
-    share(CONTEXT, <i32>H, weights, values, visible, out, H, Hkv, T, S, size);
-  } else for (let h: usize = 0; h < H; h++) contextOfHead(h, weights, values, visible, out, H, Hkv, T, S, size);
+    share(resume ? ADD_CONTEXT : CONTEXT, <i32>H, weights, values, visible, out, H, Hkv, T, S, size);
+  } else {
+    for (let h: usize = 0; h < H; h++) contextOfHead(h, weights, values, visible, out, H, Hkv, T, S, size, resume);
+  }
+}
+
+/** The heads of group g in order. The weights of a head are read as `[S, T]`. */
+function transposedOfGroup(
+  g: usize, weights: usize, rows: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
+): void {
+  const width = size << 2;
+  const group = H / Hkv;
+  for (let h = g * group; h < (g + 1) * group; h++) {
+    leftToRight.product(
+      weights + h * T * (S << 2), 4, S << 2, rows + h * width, H * width, out + g * width, Hkv * width, S, size, T, true,
+    );
+  }
+}
+
+/** All groups: weights `[H, T, S]`, rows `[T, H, size]`, out `[S, Hkv, size]`, which is added to. */
+export function addAttentionTransposed(
+  weights: usize, rows: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
+): void {
+  if (worthSharing(<u64>H * T * S * size)) share(ADD_TRANSPOSED, <i32>Hkv, weights, rows, out, H, Hkv, T, S, size);
+  else for (let g: usize = 0; g < Hkv; g++) transposedOfGroup(g, weights, rows, out, H, Hkv, T, S, size);
 }
 
 /** `exp(x[r,c] - column[r])` for `c < visible[r]`, otherwise 0. */
@@ -189,6 +229,11 @@ export function expDifferences(x: usize, column: usize, visible: usize, out: usi
 export function silu(x: usize, out: usize, count: usize): void {
   if (worthSharing(<u64>count * EXPONENTIAL)) share(SILU, chunkCount(), x, out, count, 0, 0, 0);
   else elementwise.silu(x, out, count);
+}
+
+export function siluGradient(x: usize, out: usize, count: usize): void {
+  if (worthSharing(<u64>count * EXPONENTIAL)) share(SILU_GRADIENT, chunkCount(), x, out, count, 0, 0, 0);
+  else elementwise.siluGradient(x, out, count);
 }
 
 export function sigmoid(x: usize, out: usize, count: usize): void {
