@@ -6,33 +6,39 @@
  */
 
 import { linear } from '../ops/linear.ts';
+import { silu } from '../ops/silu.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
 import type { HamburgerModel } from './model.ts';
 
 /**
- * @param hidden `[1, d]` the hidden state that the token's logits were read from
- * @param trace receives `stop_head.0` to `stop_head.4` and `stop_probability`
- * @returns the stop probability, a number of the mode
+ * @param hidden `[R, d]` the hidden states that the tokens' logits were read from
+ * @param trace receives `stop_head.0` to `stop_head.4`
+ * @returns `[R, 1]` the logit of each stop probability
  */
-export function stopProbability(model: HamburgerModel, hidden: Tensor, trace: Trace): number {
+export function stopLogits(model: HamburgerModel, hidden: Tensor, trace: Trace): Tensor {
   const { kernels, weights } = model;
   const { stop_head } = weights.micro_step_decoder;
   const module = (index: number, output: Tensor): Tensor => {
     trace.part('stop_head').tensor(`${index}`, output);
     return output;
   };
-  const silu = (x: Tensor): Tensor => {
-    const y = kernels.empty(x.shape);
-    kernels.silu(x, y);
-    return y;
-  };
   // 1. Let the logit be the output of modules 0 to 4, linear and SiLU in turn.
   let x = module(0, linear(kernels, hidden, stop_head[0]));
-  x = module(1, silu(x));
+  x = module(1, silu(kernels, x));
   x = module(2, linear(kernels, x, stop_head[2]));
-  x = module(3, silu(x));
-  x = module(4, linear(kernels, x, stop_head[4]));
+  x = module(3, silu(kernels, x));
+  return module(4, linear(kernels, x, stop_head[4]));
+}
+
+/**
+ * @param hidden `[1, d]`
+ * @param trace receives what {@link stopLogits} shows, and `stop_probability`
+ * @returns the stop probability, a number of the mode
+ */
+export function stopProbability(model: HamburgerModel, hidden: Tensor, trace: Trace): number {
+  const { kernels } = model;
+  const x = stopLogits(model, hidden, trace);
   // 2. Let p be sigmoid(logit).
   const p = kernels.empty([1, 1]);
   kernels.sigmoid(x, p);

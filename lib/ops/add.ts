@@ -18,5 +18,19 @@ export function add(kernels: Kernels, x: Tensor, y: Tensor): Tensor {
   bindShapes('notation/C1', { x: [x, 'T', 'd'], y: [y, 'T', 'd'] });
   const z = kernels.empty(x.shape);
   kernels.add(x, y, z);
+  kernels.tape?.record(({ kernels, gradient }) =>
+    addBackward(kernels, gradient(z), { x: gradient(x), y: gradient(y) }),
+  );
   return z;
+}
+
+/** Adds the gradients of x and y to `into`, given that of z, `dz`. */
+export function addBackward(
+  kernels: Kernels,
+  dz: Tensor,
+  into: { readonly x: Tensor; readonly y: Tensor },
+): void {
+  // Forward: z = x + y.
+  kernels.add(into.x, dz, into.x);
+  kernels.add(into.y, dz, into.y);
 }

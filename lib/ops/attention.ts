@@ -10,7 +10,7 @@ import type { Kernels, Visible } from '../kernels/kernels.ts';
 import { bindShapes } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { softmaxInto } from './softmax.ts';
+import { softmaxBackwardInto, softmaxInto } from './softmax.ts';
 
 /** Query rows whose weights are in memory together: enough for whole tiles, few enough that a long prompt needs little room. */
 const ROWS_AT_ONCE = 32;
@@ -25,6 +25,24 @@ export interface AttentionInputs {
   readonly values: Tensor;
   /** Row t sees entries `0 <= j < visible[t]`. Causality is stated by these counts alone (attention/C3). */
   readonly visible: Visible;
+  /**
+   * Several sequences packed into one pass, which do not see each other: row t counts its `visible` from the first key of its own
+   * sequence. By default all rows and keys are one sequence.
+   */
+  readonly sequences?: readonly AttentionSequence[];
+}
+
+/** The rows and the keys of one sequence, `from` up to but not including `to`. */
+export interface AttentionSequence {
+  readonly queries: Range;
+  readonly keys: Range;
+}
+
+type Range = readonly [from: number, to: number];
+
+/** The weights of the rows of one sequence, `[H, rows, keys]`. */
+interface SequenceWeights extends AttentionSequence {
+  readonly weights: Tensor;
 }
 
 /**
@@ -34,6 +52,7 @@ export interface AttentionInputs {
  */
 export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trace): Tensor {
   const { queries, keys, values, visible } = inputs;
+  const { tape } = kernels;
   const { T, H, size, S, Hkv } = bindShapes('attention/C1', {
     queries: [queries, 'T', 'H', 'size'],
     keys: [keys, 'S', 'Hkv', 'size'],
@@ -48,20 +67,69 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
     });
   }
   const context = kernels.empty([T, H, size]);
-  // Row by row the results are the same however many rows go together; only a trace wants to see all of them at once.
-  const rowsAtOnce = trace.wanted ? T : Math.min(T, ROWS_AT_ONCE);
-  const room = kernels.empty([H * rowsAtOnce * S]);
-  for (let from = 0; from < T; from += rowsAtOnce) {
-    const to = Math.min(T, from + rowsAtOnce);
-    const visibleHere = visible.slice(from, to);
-    const seen = trace.wanted ? S : Math.max(...visibleHere);
-    const weights = room.rows(0, H * (to - from) * seen).reshape([H, to - from, seen]);
-    attentionWeights(kernels, queries.rows(from, to), keys.rows(0, seen), visibleHere, weights);
-    trace.tensor('weights', weights);
-    // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
-    kernels.attentionContext(weights, values.rows(0, seen), visibleHere, context.rows(from, to));
+  const { sequences = [{ queries: [0, T], keys: [0, S] }] } = inputs;
+  const kept: SequenceWeights[] = [];
+  for (const { queries: rows, keys: entries } of sequences) {
+    // Row by row the results are the same however many rows go together; only a trace and a tape want all of them at once.
+    const wanted = trace.wanted || tape !== undefined;
+    const rowsAtOnce = wanted ? rows[1] - rows[0] : Math.min(rows[1] - rows[0], ROWS_AT_ONCE);
+    const room = kernels.empty([H * rowsAtOnce * (entries[1] - entries[0])]);
+    for (let from = rows[0]; from < rows[1]; from += rowsAtOnce) {
+      const to = Math.min(rows[1], from + rowsAtOnce);
+      const visibleHere = visible.slice(from, to);
+      const seen = [entries[0], wanted ? entries[1] : entries[0] + Math.max(...visibleHere)] as const;
+      const size = [H, to - from, seen[1] - seen[0]] as const;
+      const weights = room.rows(0, size[0] * size[1] * size[2]).reshape(size);
+      attentionWeights(kernels, queries.rows(from, to), keys.rows(...seen), visibleHere, weights);
+      trace.tensor('weights', weights);
+      // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
+      kernels.attentionContext(weights, values.rows(...seen), visibleHere, context.rows(from, to));
+      if (tape !== undefined) kept.push({ queries: [from, to], keys: seen, weights });
+    }
   }
+  tape?.record(({ kernels, gradient }) => {
+    const into = { queries: gradient(queries), keys: gradient(keys), values: gradient(values) };
+    attentionBackward(kernels, inputs, kept, gradient(context), into);
+  });
   return context;
+}
+
+/**
+ * Adds the gradients of queries, keys and values to `into`, given that of the context, `dcontext`; the sequences one after the other. With
+ * `da[h,t,j] = dcontext[t,h] · v[j,g]` and `ds` the gradient of the scaled scores, times the scale:
+ * `dq[t,h] = Σ_j ds[h,t,j] * k[j,g]`, `dk[j,g] = Σ_h Σ_t ds[h,t,j] * q[t,h]`, `dv[j,g] = Σ_h Σ_t a[h,t,j] * dcontext[t,h]`, over
+ * the heads h of group g in order.
+ *
+ * @param kept the weights a of the forward
+ */
+export function attentionBackward(
+  kernels: Kernels,
+  { queries, keys, values, visible }: AttentionInputs,
+  kept: readonly SequenceWeights[],
+  dcontext: Tensor,
+  into: { readonly queries: Tensor; readonly keys: Tensor; readonly values: Tensor },
+): void {
+  const [, H, size] = queries.shape as [number, number, number];
+  for (const { queries: rows, keys: entries, weights } of kept) {
+    const dout = dcontext.rows(...rows);
+    // Forward step 3: context[t,h] = Σ_j a[h,t,j] * v[j,g].
+    kernels.addAttentionTransposed(weights, dout, into.values.rows(...entries));
+    const da = kernels.empty(weights.shape);
+    kernels.attentionScores(dout, values.rows(...entries), da);
+    // Forward step 2: a is the softmax of each row. Beyond what a row sees a is 0, and so is ds.
+    const [, T, S] = weights.shape as [number, number, number];
+    const ds = da.reshape([H * T, S]);
+    softmaxBackwardInto(kernels, weights.reshape([H * T, S]), ds, ds);
+    // Forward step 1: scores[h,t,j] = (q[t,h] · k[j,g]) * scale.
+    kernels.scale(da, kernels.round(1 / Math.sqrt(size)), da);
+    kernels.addAttentionContext(
+      da,
+      keys.rows(...entries),
+      visible.slice(...rows),
+      into.queries.rows(...rows),
+    );
+    kernels.addAttentionTransposed(da, queries.rows(...rows), into.keys.rows(...entries));
+  }
 }
 
 /** Steps 1 and 2, into `weights` `[H, T, S]`. */

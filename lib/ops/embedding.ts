@@ -1,5 +1,6 @@
 /**
- * SPEC #base — rows of the embedding table, `y[t] = table[ids[t]]`. A copy: exact in every mode.
+ * SPEC #base — rows of the embedding table, `y[t] = table[ids[t]]`. A copy: exact in every mode. Its way back is that of
+ * {@link gatherRows}.
  *
  * @module
  */
@@ -8,6 +9,7 @@ import { CallerError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { bindShapes } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { gatherRows } from './gather-rows.ts';
 
 /**
  * @param table `[V, d]`
@@ -17,7 +19,6 @@ import type { Tensor } from '../tensor/tensor.ts';
  */
 export function embedding(kernels: Kernels, table: Tensor, ids: readonly number[]): Tensor {
   const { V, d } = bindShapes('base/C1', { table: [table, 'V', 'd'] });
-  const y = kernels.empty([ids.length, d]);
   ids.forEach((id, t) => {
     if (!(Number.isInteger(id) && 0 <= id && id < V)) {
       throw new CallerError({
@@ -27,7 +28,7 @@ export function embedding(kernels: Kernels, table: Tensor, ids: readonly number[
         found: `${id}`,
       });
     }
-    y.data.set(table.rows(id, id + 1).data, t * d);
   });
-  return y;
+  const rows = ids.map((row) => ({ tensor: table, row }));
+  return gatherRows(kernels, d, rows);
 }

@@ -31,5 +31,30 @@ export function linear(kernels: Kernels, x: Tensor, { weight, bias }: LinearWeig
     bindShapes('linear/C2', { y: [y, 'T', 'out'], bias: [bias, 'out'] });
     kernels.addRow(y, bias, y);
   }
+  kernels.tape?.record(({ kernels, gradient }) => {
+    const into = { x: gradient(x), weight: gradient(weight), bias: bias && gradient(bias) };
+    linearBackward(kernels, { x, weight }, gradient(y), into);
+  });
   return y;
+}
+
+/**
+ * Adds the gradients to `into`, given that of y, `dy`:
+ * `dx[t,i] = Σ_o dy[t,o] * weight[o,i]`, `dweight[o,i] = Σ_t dy[t,o] * x[t,i]`, `dbias[o] = Σ_t dy[t,o]`.
+ */
+export function linearBackward(
+  kernels: Kernels,
+  { x, weight }: { readonly x: Tensor; readonly weight: Tensor },
+  dy: Tensor,
+  into: { readonly x: Tensor; readonly weight: Tensor; readonly bias: Tensor | undefined },
+): void {
+  // Forward step 2: y[t,o] = y[t,o] + bias[o].
+  if (into.bias !== undefined) {
+    const sums = kernels.empty(into.bias.shape);
+    kernels.columnSums(dy, sums);
+    kernels.add(into.bias, sums, into.bias);
+  }
+  // Forward step 1: y[t,o] = Σ_i x[t,i] * weight[o,i]. Both sums go on from what is there (numerics/N10).
+  kernels.addMatmulNN(dy.matrix(), weight.matrix(), into.x.matrix());
+  kernels.addMatmulTN(dy.matrix(), x.matrix(), into.weight.matrix());
 }

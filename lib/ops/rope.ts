@@ -119,5 +119,23 @@ export function rope(kernels: Kernels, x: Tensor, table: RopeTable): Tensor {
   // 4. Let the pair (a, b) be components i and i + size/2: halves, not neighbours (rope/C4). It becomes (a cos - b sin, b cos + a sin).
   const y = kernels.empty([T, heads, size]);
   kernels.rotateHalves(x, table.cos, table.sin, y);
+  kernels.tape?.record(({ kernels, gradient }) =>
+    ropeBackward(kernels, table, gradient(y), { x: gradient(x) }),
+  );
   return y;
+}
+
+/** Adds the gradient of x to `into`, given that of y, `dy`: each pair is turned back by its angle. */
+export function ropeBackward(
+  kernels: Kernels,
+  table: RopeTable,
+  dy: Tensor,
+  into: { readonly x: Tensor },
+): void {
+  // Forward step 4: (a, b) becomes (a cos - b sin, b cos + a sin). The transpose has -sin for sin.
+  const sinBack = kernels.empty(table.sin.shape);
+  kernels.scale(table.sin, -1, sinBack);
+  const turned = kernels.empty(dy.shape);
+  kernels.rotateHalves(dy, table.cos, sinBack, turned);
+  kernels.add(into.x, turned, into.x);
 }

@@ -18,6 +18,11 @@ import type { Tensor } from '../tensor/tensor.ts';
 export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
   const y = kernels.empty(x.shape);
   softmaxInto(kernels, x, visible, y);
+  kernels.tape?.record(({ kernels, gradient }) => {
+    const dx = kernels.empty(x.shape);
+    softmaxBackwardInto(kernels, y, gradient(y), dx);
+    kernels.add(gradient(x), dx, gradient(x));
+  });
   return y;
 }
 
@@ -42,6 +47,18 @@ export function softmaxInto(kernels: Kernels, x: Tensor, visible: Visible, y: Te
   kernels.rowSums(y, visible, z);
   // 4. Divide y[t,j] by z[t].
   kernels.divideColumn(y, z, y);
+}
+
+/**
+ * The gradient of x, given y and its gradient `dy`: `dx[t,j] = y[t,j] * (dy[t,j] - Σ_k y[t,k] * dy[t,k])`. Written, not added, into `dx`,
+ * which may be `dy`. What is not visible has y = 0, so it takes no part in the sum and gets 0.
+ */
+export function softmaxBackwardInto(kernels: Kernels, y: Tensor, dy: Tensor, dx: Tensor): void {
+  // Forward steps 2 to 4: y[t,j] = e[t,j] / Σ_k e[t,k] with e[t,j] = exp(x[t,j] - m[t]). m cancels.
+  const inner = kernels.empty([y.shape[0]!]);
+  kernels.rowDots(y, dy, inner);
+  kernels.subtractColumn(dy, inner, dx);
+  kernels.multiply(y, dx, dx);
 }
 
 /** Whether there are T counts, each from 1 to S. */

@@ -32,12 +32,40 @@ export function swiglu(kernels: Kernels, x: Tensor, weights: SwigluWeights, trac
   trace.tensor('gate_proj', gate);
   trace.tensor('up_proj', up);
   // 2. Let activation be silu(gate) * up: SiLU on the gate, not on up (swiglu/C1).
-  const activation = kernels.empty(gate.shape);
-  kernels.silu(gate, activation);
-  kernels.multiply(activation, up, activation);
+  const activation = gatedActivation(kernels, gate, up);
   trace.tensor('activation', activation);
   // 3. Let y be W_down activation.
   const y = linear(kernels, activation, weights.down_proj);
   trace.tensor('down_proj', y);
   return y;
+}
+
+/** Step 2. */
+function gatedActivation(kernels: Kernels, gate: Tensor, up: Tensor): Tensor {
+  const activation = kernels.empty(gate.shape);
+  kernels.silu(gate, activation);
+  kernels.multiply(activation, up, activation);
+  kernels.tape?.record(({ kernels, gradient }) =>
+    gatedActivationBackward(kernels, { gate, up }, gradient(activation), {
+      gate: gradient(gate),
+      up: gradient(up),
+    }),
+  );
+  return activation;
+}
+
+/** Adds the gradients of gate and up to `into`, given that of the activation; steps 1 and 3 go back as linear layers. */
+export function gatedActivationBackward(
+  kernels: Kernels,
+  { gate, up }: { readonly gate: Tensor; readonly up: Tensor },
+  dactivation: Tensor,
+  into: { readonly gate: Tensor; readonly up: Tensor },
+): void {
+  // Forward step 2: activation = silu(gate) * up.
+  const factor = kernels.empty(gate.shape);
+  kernels.silu(gate, factor);
+  kernels.addProduct(dactivation, factor, into.up);
+  kernels.siluGradient(gate, factor);
+  kernels.multiply(factor, up, factor);
+  kernels.addProduct(dactivation, factor, into.gate);
 }

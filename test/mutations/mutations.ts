@@ -251,7 +251,7 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'no activation between the layers of the stop head',
     file: 'lib/model/stop-head.ts',
-    find: 'x = module(3, silu(x));',
+    find: 'x = module(3, silu(kernels, x));',
     replace: 'x = module(3, x);',
     test: 'test/model/stop-head.test.ts',
     caughtBy: 'two SiLUs, three biases',

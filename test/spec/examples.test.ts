@@ -25,7 +25,7 @@ import { stopProbability } from '../../lib/model/stop-head.ts';
 import { parameters } from '../../lib/model/weights.ts';
 import { add } from '../../lib/ops/add.ts';
 import { attention } from '../../lib/ops/attention.ts';
-import { linear } from '../../lib/ops/linear.ts';
+import { linear, linearBackward } from '../../lib/ops/linear.ts';
 import { rmsNorm } from '../../lib/ops/rms-norm.ts';
 import { rope, ropeFrequencies, ropeTable } from '../../lib/ops/rope.ts';
 import { softmax } from '../../lib/ops/softmax.ts';
@@ -242,6 +242,11 @@ const runners: Record<
         name,
       ).toEqual(sizes);
     }
+  },
+  training: (e, kernels, t) => {
+    const into = { x: t([[0, 0]]), weight: t(e.weight.map(() => [0, 0])), bias: t([0, 0, 0]) };
+    linearBackward(kernels, { x: t(e.x), weight: t(e.weight) }, t(e.dy), into);
+    near([nested(into.x), nested(into.weight), nested(into.bias)], [e.dx, e.dweight, e.dbias]);
   },
   checkpoint: (e) => {
     const { vocab_size, hidden_size, intermediate_size, num_hidden_layers, heads, tied } = e.config;
