@@ -203,6 +203,28 @@ export function teacherForced(
   options: TeacherForcedOptions,
 ): readonly (readonly ForcedToken[])[] {
   const { prompt, segments, profile = trainProfile } = options;
+  checkForced(model, options);
+  const run = startRun(model, prompt, profile, prompt.length + segments.length, options.trace);
+  try {
+    return segments.map((segment, m) => {
+      if (m > 0) run.push(segments[m - 1]!);
+      const macroStep = run.next();
+      return segment.map((id, i) => {
+        const { logits, stopProbability } = macroStep.microStep(segment[i - 1]);
+        // The next macro-step overwrites the tensors of this one.
+        return { id, logits: logits.clone(), stopProbability };
+      });
+    });
+  } finally {
+    run.end();
+  }
+}
+
+/** Whether a run can be forced to these segments. @throws CallerError as {@link teacherForced} */
+export function checkForced(
+  model: Model,
+  { prompt, segments, profile = trainProfile }: TeacherForcedOptions,
+): void {
   const maxSteps = model.config.hamburger?.maxSteps ?? 1;
   const tokens = segments.reduce((sum, segment) => sum + segment.length, 0);
   const maxPositions = model.config.maxPositionEmbeddings;
@@ -227,20 +249,6 @@ export function teacherForced(
       expected: `positions below ${maxPositions}`,
       found: `${lastPosition}`,
     });
-  }
-  const run = startRun(model, prompt, profile, prompt.length + segments.length, options.trace);
-  try {
-    return segments.map((segment, m) => {
-      if (m > 0) run.push(segments[m - 1]!);
-      const macroStep = run.next();
-      return segment.map((id, i) => {
-        const { logits, stopProbability } = macroStep.microStep(segment[i - 1]);
-        // The next macro-step overwrites the tensors of this one.
-        return { id, logits: logits.clone(), stopProbability };
-      });
-    });
-  } finally {
-    run.end();
   }
 }
 

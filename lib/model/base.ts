@@ -5,6 +5,7 @@
  */
 
 import { embedding } from '../ops/embedding.ts';
+import { gatherRows } from '../ops/gather-rows.ts';
 import { linear } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/rms-norm.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -49,27 +50,41 @@ export function featureLayerIndices(model: Model): readonly number[] {
 }
 
 /**
- * SPEC #features — what conditions the micro-step decoder, read at the last position of a pass.
+ * SPEC #features — what conditions the micro-step decoder, read at each of the last `count` positions of a pass.
  *
  * @param outputs what {@link baseLayers} returned
+ * @param trace receives `model.norm` `[count, d]`
+ * @returns `F` tensors `[count, d]`
+ */
+export function featuresOfRows(
+  model: Model,
+  outputs: readonly Tensor[],
+  count: number,
+  trace: Trace,
+): readonly Tensor[] {
+  const indices = featureLayerIndices(model);
+  return indices.map((layer, i) => {
+    // 1. Let feature i be the residual stream after layer indices[i] (features/C1); un-normed.
+    const output = outputs[layer]!;
+    const T = output.shape[0]!;
+    const rows = output.rows(T - count, T);
+    if (i < indices.length - 1) return rows;
+    // 2. The last feature, and only it, passes the final RMSNorm (features/C2).
+    const normed = finalNorm(model, rows);
+    trace.part('model').tensor('norm', normed);
+    return normed;
+  });
+}
+
+/**
+ * As {@link featuresOfRows} at the last position, one below the other.
+ *
  * @param trace receives `model.norm` `[1, d]` and `features` `[F, d]`
  * @returns `[F, d]`
  */
 export function features(model: Model, outputs: readonly Tensor[], trace: Trace): Tensor {
-  const { kernels, config } = model;
-  const indices = featureLayerIndices(model);
-  const result = kernels.empty([indices.length, config.hiddenSize]);
-  // 1. Let feature i be the last row of the residual stream after layer indices[i] (features/C1); un-normed.
-  indices.forEach((layer, i) => {
-    const output = outputs[layer]!;
-    const T = output.shape[0]!;
-    result.data.set(output.rows(T - 1, T).data, i * config.hiddenSize);
-  });
-  // 2. The last feature, and only it, passes the final RMSNorm (features/C2).
-  const last = indices.length - 1;
-  const normed = finalNorm(model, result.rows(last, last + 1));
-  trace.part('model').tensor('norm', normed);
-  result.data.set(normed.data, last * config.hiddenSize);
+  const sources = featuresOfRows(model, outputs, 1, trace).map((tensor) => ({ tensor, row: 0 }));
+  const result = gatherRows(model.kernels, model.config.hiddenSize, sources);
   trace.tensor('features', result);
   return result;
 }

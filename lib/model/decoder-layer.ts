@@ -6,7 +6,7 @@
  */
 
 import { add } from '../ops/add.ts';
-import { attention } from '../ops/attention.ts';
+import { type AttentionSequence, attention } from '../ops/attention.ts';
 import { linear } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/rms-norm.ts';
 import { type RopeTable, rope, ropeTable } from '../ops/rope.ts';
@@ -38,6 +38,8 @@ export interface LayerPass {
   readonly cache: KvCache;
   /** How many rows of the output are read: only those are computed, the last ones. All rows give keys and values. */
   readonly outputRows: number;
+  /** See {@link StackPass}. */
+  readonly sequences: readonly number[] | undefined;
 }
 
 /**
@@ -54,7 +56,7 @@ export function decoderLayers(
   model: Model,
   layers: readonly DecoderLayer<Tensor>[],
   x: Tensor,
-  { positions, cache, outputRows }: StackPass,
+  { positions, cache, outputRows, sequences }: StackPass,
   traceOf: (layer: number) => Trace,
 ): readonly Tensor[] {
   // 1. Let the RoPE table be that of the rows' positions.
@@ -67,7 +69,7 @@ export function decoderLayers(
     const R = all ? positions.length : outputRows;
     const input = rows;
     rows = model.kernels.scoped([R, model.config.hiddenSize], () =>
-      decoderLayer(model, weights, input, { layer, table, cache, outputRows: R }, trace),
+      decoderLayer(model, weights, input, { layer, table, cache, outputRows: R, sequences }, trace),
     );
     return rows;
   });
@@ -80,6 +82,11 @@ export interface StackPass {
   readonly positions: readonly number[];
   readonly cache: KvCache;
   readonly outputRows: number;
+  /**
+   * Where several sequences are packed into one pass: how many rows each has, one after the other. Rows see earlier rows of their own
+   * sequence alone; the cache is empty and all rows are read. By default the rows are one sequence, which goes on from the cache.
+   */
+  readonly sequences?: readonly number[];
 }
 
 /**
@@ -90,7 +97,7 @@ function decoderLayer(
   model: Model,
   weights: DecoderLayer<Tensor>,
   x: Tensor,
-  { layer, table, cache, outputRows: R }: LayerPass,
+  { layer, table, cache, outputRows: R, sequences }: LayerPass,
   trace: Trace,
 ): Tensor {
   const { kernels, config } = model;
@@ -122,13 +129,16 @@ function decoderLayer(
   const earlier = cache.length;
   const { keys, values } = cache.append(layer, kRope, v.reshape([T, Hkv, size]));
   const visible: number[] = [];
-  for (let t = T - R; t < T; t++) visible.push(earlier + t + 1);
+  if (sequences === undefined) for (let t = T - R; t < T; t++) visible.push(earlier + t + 1);
+  else for (const rows of sequences) for (let t = 0; t < rows; t++) visible.push(t + 1);
 
   // 4. Let h be x plus the projected context.
-  const context = attention(kernels, { queries: qRope, keys, values, visible }, attentionTrace).reshape([
-    R,
-    H * size,
-  ]);
+  const inputs = { queries: qRope, keys, values, visible };
+  const context = attention(
+    kernels,
+    sequences === undefined ? inputs : { ...inputs, sequences: ranges(sequences) },
+    attentionTrace,
+  ).reshape([R, H * size]);
   attentionTrace.tensor('context', context);
   const attended = linear(kernels, context, self_attn.o_proj);
   attentionTrace.tensor('o_proj', attended);
@@ -141,4 +151,14 @@ function decoderLayer(
   const y = add(kernels, h, swiglu(kernels, n2, weights.mlp, trace.part('mlp')));
   trace.tensor('output', y);
   return y;
+}
+
+/** Sequences of the given numbers of rows, each over itself. */
+function ranges(sequences: readonly number[]): readonly AttentionSequence[] {
+  let from = 0;
+  return sequences.map((rows) => {
+    const range = [from, from + rows] as const;
+    from += rows;
+    return { queries: range, keys: range };
+  });
 }

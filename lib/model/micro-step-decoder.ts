@@ -7,7 +7,7 @@
 
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { decoderLayers, type KvCache } from './decoder-layer.ts';
+import { decoderLayers, type KvCache, type StackPass } from './decoder-layer.ts';
 import type { HamburgerModel } from './model.ts';
 
 /**
@@ -24,10 +24,18 @@ export function microStepDecoder(model: HamburgerModel, rows: Tensor, cache: KvC
   const positions: number[] = [];
   for (let t = 0; t < rows.shape[0]!; t++) positions.push(cache.length + t);
   // 2. Let x be the output of the layers; causal over all rows, features among them.
-  const { decoders } = model.weights.micro_step_decoder;
-  const pass = { positions, cache, outputRows: 1 };
-  const x = decoderLayers(model, decoders, rows, pass, (layer) => trace.part('decoders', layer)).at(-1)!;
+  const x = microStepLayers(model, rows, { positions, cache, outputRows: 1 }, trace);
   // 3. Return its last row.
   const n = x.shape[0]!;
   return x.rows(n - 1, n);
+}
+
+/**
+ * The layers of the micro-step decoder, over the rows of one macro-step or, packed, of several.
+ *
+ * @returns `[R, d]` the residual stream after the last layer, of the R last rows, at least `outputRows`
+ */
+export function microStepLayers(model: HamburgerModel, rows: Tensor, pass: StackPass, trace: Trace): Tensor {
+  const { decoders } = model.weights.micro_step_decoder;
+  return decoderLayers(model, decoders, rows, pass, (layer) => trace.part('decoders', layer)).at(-1)!;
 }

@@ -45,6 +45,8 @@ export function trainingPass(kernels: Kernels, parameters: Place): TrainingPass 
     kernels: {
       ...kernels,
       empty: arena.empty,
+      // What a layer makes is needed on the way back.
+      scoped: (_, compute) => compute(),
       // Such tensors would have no gradient: whoever asks for them is no part of training.
       workspace: () => {
         throw new InvariantError({

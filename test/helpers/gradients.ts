@@ -18,6 +18,9 @@ const H = 1e-3;
 /** The largest error allowed, relative to the largest derivative of the tensor. */
 const TOLERANCE = 1e-6;
 
+/** Derivatives below this are compared as if they were as large: rounding of the loss leaves no more digits. */
+const LEAST = 1e-5;
+
 /** The derivative of `loss` along element `i` of `data`. */
 export function centralDifference(data: { [index: number]: number }, i: number, loss: () => number): number {
   const at = data[i]!;
@@ -40,7 +43,7 @@ export function expectDerivatives(
   elements: readonly number[] = Array.from(values.data.keys()),
 ): number {
   const want = elements.map((i) => centralDifference(values.data, i, loss));
-  const largest = Math.max(...want.map(Math.abs), 1e-3);
+  const largest = Math.max(...want.map(Math.abs), LEAST);
   let worst = { error: 0, at: -1 };
   elements.forEach((i, n) => {
     const error = Math.abs(got.data[i]! - want[n]!) / largest;

@@ -30,9 +30,11 @@ import { rmsNorm } from '../../lib/ops/rms-norm.ts';
 import { rope, ropeFrequencies, ropeTable } from '../../lib/ops/rope.ts';
 import { softmax } from '../../lib/ops/softmax.ts';
 import { swiglu } from '../../lib/ops/swiglu.ts';
-import { type Numerics, sizeOf } from '../../lib/tensor/tensor.ts';
+import { type Numerics, sizeOf, type Tensor } from '../../lib/tensor/tensor.ts';
 import { discardTrace, recordTrace } from '../../lib/trace.ts';
+import { stopCrossEntropy, teacherDivergence, tokenCrossEntropy } from '../../lib/train/losses.ts';
 import { metrics, segmentSizes, strategies } from '../../lib/train/segmentation.ts';
+import { trainingPass } from '../../lib/train/tape.ts';
 import { metricsOf } from '../../lib/train/token-metrics.ts';
 import { fromNested, hamburgerOf, nested, smallConfig, sparseWeights } from '../helpers/models.ts';
 
@@ -247,6 +249,33 @@ const runners: Record<
     const into = { x: t([[0, 0]]), weight: t(e.weight.map(() => [0, 0])), bias: t([0, 0, 0]) };
     linearBackward(kernels, { x: t(e.x), weight: t(e.weight) }, t(e.dy), into);
     near([nested(into.x), nested(into.weight), nested(into.bias)], [e.dx, e.dweight, e.dbias]);
+  },
+  losses: (e, kernels, t) => {
+    const place = { values: kernels.empty([32]), gradients: kernels.empty([32]) };
+    const logits = place.values.rows(0, 2).reshape([1, 2]);
+    const stop = place.values.rows(16, 17).reshape([1, 1]);
+    logits.data.set(e.logits[0]);
+    stop.data[0] = e.stop_logit;
+    const pass = trainingPass(kernels, place);
+    const gradientOf = (tensor: Tensor, loss: () => number, value: number): unknown => {
+      place.gradients.data.fill(0);
+      near(loss(), value);
+      pass.backward();
+      return nested(pass.gradient(tensor));
+    };
+    const k = pass.kernels;
+    near(
+      gradientOf(logits, () => tokenCrossEntropy(k, logits, [e.token], 1), e.cross_entropy),
+      e.dlogits,
+    );
+    near(
+      gradientOf(stop, () => stopCrossEntropy(k, stop, [e.ends], 1), e.stop_cross_entropy),
+      [[e.dstop_logit]],
+    );
+    near(
+      gradientOf(logits, () => teacherDivergence(k, logits, t(e.teacher), 1), e.divergence),
+      e.dlogits_of_divergence,
+    );
   },
   checkpoint: (e) => {
     const { vocab_size, hidden_size, intermediate_size, num_hidden_layers, heads, tied } = e.config;

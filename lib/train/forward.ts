@@ -1,0 +1,179 @@
+/**
+ * SPEC #training — what the model says at every response token of a sample, in one pass of the base and one of the micro-step decoder. The same
+ * functions of `lib/model/` run here as in decoding (training/C6); only the rows of all macro-steps go together.
+ *
+ * @module
+ */
+
+import { checkForced } from '../decode/generate.ts';
+import { promptPositions, segmentPosition } from '../decode/positions.ts';
+import { trainProfile } from '../decode/profiles.ts';
+import { CallerError } from '../errors.ts';
+import { baseLayers, featuresOfRows, finalNorm, languageModelHead, tokenEmbeddings } from '../model/base.ts';
+import { segmentEmbeddings } from '../model/compositional-embedder.ts';
+import type { KvCache } from '../model/decoder-layer.ts';
+import { microStepLayers } from '../model/micro-step-decoder.ts';
+import { baseOf, type HamburgerModel, type Model } from '../model/model.ts';
+import { stopLogits } from '../model/stop-head.ts';
+import { gatherRows, type RowSource } from '../ops/gather-rows.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { discardTrace } from '../trace.ts';
+
+/** A prompt and its response, cut into segments. */
+export interface TrainingSample {
+  /** Token ids, at least one. */
+  readonly prompt: readonly number[];
+  /** The tokens of each macro-step, 1 to `max_steps` each; at least one segment. */
+  readonly segments: readonly (readonly number[])[];
+}
+
+/** What the model says at each of the N response tokens. */
+export interface Predictions {
+  /** `[N, V]` the logits that predict each token. */
+  readonly logits: Tensor;
+  /** `[N, 1]` the logit of the stop probability at each token. */
+  readonly stopLogits: Tensor;
+}
+
+/** The cache of a pass that has all its rows: nothing is earlier, and nothing is kept. */
+const noEarlierEntries: KvCache = {
+  length: 0,
+  append: (_, keys, values) => ({ keys, values }),
+  complete: () => {},
+};
+
+/**
+ * Teacher forcing over one sample: the hidden states at the prompt's last position and at every segment but the last predict the
+ * next segment.
+ *
+ * @throws CallerError training/C5 (no segments), generation/C1 (prompt), compositional-embedder/C1 (a segment's size), base/C1 (an id
+ *   outside the vocabulary)
+ */
+export function predictSegments(model: HamburgerModel, { prompt, segments }: TrainingSample): Predictions {
+  checkForced(model, { prompt, segments });
+  const N = segments.length;
+  if (N === 0) {
+    throw new CallerError({
+      rule: 'training/C5',
+      subject: 'segments',
+      expected: 'at least one',
+      found: 'none',
+    });
+  }
+  // 1. Let the entries be the embeddings of the prompt's tokens, un-merged, and of all segments but the last.
+  const fedBack = segments.slice(0, -1);
+  const entries = below(model, [
+    tokenEmbeddings(model, prompt),
+    ...(fedBack.length === 0 ? [] : [segmentEmbeddings(model, fedBack, discardTrace)]),
+  ]);
+  const positions = [...promptPositions(prompt.length)];
+  let tokens = prompt.length;
+  for (const { length } of fedBack) {
+    tokens += length;
+    positions.push(segmentPosition(tokens, trainProfile));
+  }
+
+  // 2. Let f_0, ..., f_{F-1} be the features at the last N entries: entry T - 1 + n predicts segment n.
+  const pass = { positions, cache: noEarlierEntries, outputRows: N };
+  const features = featuresOfRows(model, baseLayers(model, entries, pass, discardTrace), N, discardTrace);
+
+  // 3. Let hidden be the last feature at micro index 0, and a row of the micro-step decoder at each later one.
+  const hidden = hiddenStates(model, features, segments);
+
+  // 4. Both heads read the same hidden states (stop-head/C1).
+  return {
+    logits: languageModelHead(model, hidden),
+    stopLogits: stopLogits(model, hidden, discardTrace),
+  };
+}
+
+/** Step 3, `[tokens, d]`: macro-steps are packed, each a sequence of its own (micro-step-decoder/C3). */
+function hiddenStates(
+  model: HamburgerModel,
+  features: readonly Tensor[],
+  segments: readonly (readonly number[])[],
+): Tensor {
+  const F = features.length;
+  const d = model.config.hiddenSize;
+  // Of each segment, the tokens that predict another one: all but the last.
+  const previous = segments.map((segment) => segment.slice(0, -1));
+  const rows: RowSource[] = [];
+  const positions: number[] = [];
+  const sequences: number[] = [];
+  const given = previous.flat();
+  const hidden: ((microStates: Tensor | undefined) => RowSource)[] = [];
+  const embeddings = given.length === 0 ? undefined : tokenEmbeddings(model, given);
+  let token = 0;
+  previous.forEach((ids, n) => {
+    hidden.push(() => ({ tensor: features[F - 1]!, row: n }));
+    if (ids.length === 0) return;
+    for (const feature of features) rows.push({ tensor: feature, row: n });
+    ids.forEach(() => {
+      const row = rows.push({ tensor: embeddings!, row: token++ }) - 1;
+      hidden.push((microStates) => ({ tensor: microStates!, row }));
+    });
+    sequences.push(F + ids.length);
+    for (let t = 0; t < F + ids.length; t++) positions.push(t);
+  });
+  const pass = { positions, cache: noEarlierEntries, outputRows: rows.length, sequences };
+  const microStates =
+    rows.length === 0
+      ? undefined
+      : microStepLayers(model, gatherRows(model.kernels, d, rows), pass, discardTrace);
+  return gatherRows(
+    model.kernels,
+    d,
+    hidden.map((source) => source(microStates)),
+  );
+}
+
+/** The rows of several tensors, one below the other. */
+function below(model: Model, tensors: readonly Tensor[]): Tensor {
+  const sources = tensors.flatMap((tensor) =>
+    Array.from({ length: tensor.shape[0]! }, (_, row) => ({ tensor, row })),
+  );
+  return gatherRows(model.kernels, model.config.hiddenSize, sources);
+}
+
+/**
+ * The base alone, over sequences of tokens packed into one pass: what it says after each token of each sequence but its last. For training
+ * a base.
+ *
+ * @param sequences token ids, at least two each
+ * @returns logits `[N, V]`, N the tokens that have one before them
+ * @throws CallerError training/C5 (a sequence of less than two tokens), base/C1 (an id outside the vocabulary)
+ */
+export function predictNextTokens(model: Model, sequences: readonly (readonly number[])[]): Tensor {
+  const base = baseOf(model);
+  const most = model.config.maxPositionEmbeddings;
+  for (const { length } of sequences) {
+    if (length >= 2 && length - 1 <= most) continue;
+    throw new CallerError({
+      rule: 'training/C5',
+      subject: 'sequence',
+      expected: `2 to ${most + 1} tokens (max_position_embeddings + 1)`,
+      found: `${length}`,
+    });
+  }
+  const given = sequences.map((ids) => ids.slice(0, -1));
+  const entries = tokenEmbeddings(base, given.flat());
+  const pass = {
+    positions: given.flatMap(({ length }) => promptPositions(length)),
+    cache: noEarlierEntries,
+    outputRows: entries.shape[0]!,
+    sequences: given.map(({ length }) => length),
+  };
+  const last = baseLayers(base, entries, pass, discardTrace).at(-1)!;
+  return languageModelHead(base, finalNorm(base, last));
+}
+
+/**
+ * What a teacher, usually the base as it was before training, says at each response token when it sees every token before it, none merged.
+ *
+ * @returns `[N, V]`
+ */
+export function teacherLogits(teacher: Model, { prompt, segments }: TrainingSample): Tensor {
+  const ids = [...prompt, ...segments.flat()];
+  const logits = predictNextTokens(teacher, [ids]);
+  return logits.rows(prompt.length - 1, ids.length - 1);
+}
