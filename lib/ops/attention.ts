@@ -8,11 +8,14 @@
 import { CallerError } from '../errors.ts';
 import type { Kernels, Visible } from '../kernels/kernels.ts';
 import { bindShapes } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { sizeOf, type Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
 import { softmaxBackwardInto, softmaxInto } from './softmax.ts';
 
-/** Query rows whose weights are in memory together: enough for whole tiles, few enough that a long prompt needs little room. */
+/**
+ * Query rows whose weights are in memory together: enough for whole tiles, few enough that a long prompt needs little room and that little
+ * is computed of what rows do not see. The backward adds block by block, so there the number is part of the definition (#attention).
+ */
 const ROWS_AT_ONCE = 32;
 
 /** What attention is computed from. */
@@ -40,8 +43,8 @@ export interface AttentionSequence {
 
 type Range = readonly [from: number, to: number];
 
-/** The weights of the rows of one sequence, `[H, rows, keys]`. */
-interface SequenceWeights extends AttentionSequence {
+/** The weights of a block of rows of one sequence, `[H, rows, keys]`, the keys being those that some row of the block sees. */
+interface BlockWeights extends AttentionSequence {
   readonly weights: Tensor;
 }
 
@@ -68,18 +71,18 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
   }
   const context = kernels.empty([T, H, size]);
   const { sequences = [{ queries: [0, T], keys: [0, S] }] } = inputs;
-  const kept: SequenceWeights[] = [];
+  const kept: BlockWeights[] = [];
   for (const { queries: rows, keys: entries } of sequences) {
-    // Row by row the results are the same however many rows go together; only a trace and a tape want all of them at once.
-    const wanted = trace.wanted || tape !== undefined;
-    const rowsAtOnce = wanted ? rows[1] - rows[0] : Math.min(rows[1] - rows[0], ROWS_AT_ONCE);
-    const room = kernels.empty([H * rowsAtOnce * (entries[1] - entries[0])]);
+    // Row by row the results are the same however many rows go together; only a trace wants to see all of them at once.
+    const rowsAtOnce = trace.wanted ? rows[1] - rows[0] : Math.min(rows[1] - rows[0], ROWS_AT_ONCE);
+    // With a tape the weights are kept, so each block has room of its own.
+    const room = tape === undefined ? kernels.empty([H * rowsAtOnce * (entries[1] - entries[0])]) : undefined;
     for (let from = rows[0]; from < rows[1]; from += rowsAtOnce) {
       const to = Math.min(rows[1], from + rowsAtOnce);
       const visibleHere = visible.slice(from, to);
-      const seen = [entries[0], wanted ? entries[1] : entries[0] + Math.max(...visibleHere)] as const;
+      const seen = [entries[0], trace.wanted ? entries[1] : entries[0] + Math.max(...visibleHere)] as const;
       const size = [H, to - from, seen[1] - seen[0]] as const;
-      const weights = room.rows(0, size[0] * size[1] * size[2]).reshape(size);
+      const weights = room?.rows(0, sizeOf(size)).reshape(size) ?? kernels.empty(size);
       attentionWeights(kernels, queries.rows(from, to), keys.rows(...seen), visibleHere, weights);
       trace.tensor('weights', weights);
       // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
@@ -95,7 +98,7 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
 }
 
 /**
- * Adds the gradients of queries, keys and values to `into`, given that of the context, `dcontext`; the sequences one after the other. With
+ * Adds the gradients of queries, keys and values to `into`, given that of the context, `dcontext`; one block after the other. With
  * `da[h,t,j] = dcontext[t,h] · v[j,g]` and `ds` the gradient of the scaled scores, times the scale:
  * `dq[t,h] = Σ_j ds[h,t,j] * k[j,g]`, `dk[j,g] = Σ_h Σ_t ds[h,t,j] * q[t,h]`, `dv[j,g] = Σ_h Σ_t a[h,t,j] * dcontext[t,h]`, over
  * the heads h of group g in order.
@@ -105,7 +108,7 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
 export function attentionBackward(
   kernels: Kernels,
   { queries, keys, values, visible }: AttentionInputs,
-  kept: readonly SequenceWeights[],
+  kept: readonly BlockWeights[],
   dcontext: Tensor,
   into: { readonly queries: Tensor; readonly keys: Tensor; readonly values: Tensor },
 ): void {
