@@ -126,6 +126,8 @@ describe('loss of a sample', () => {
       pass.backward();
       const loss = () => totalOf(sampleLoss(model, sample, weights, 20, teacher), 20);
       for (const { name, values, gradients } of trained.parameters) {
+        // Tied, the table alone differs: it gets the shares of both its uses.
+        if (tieWordEmbeddings && !name.includes('embed_tokens')) continue;
         const elements = mostInteresting(gradients.data);
         expectDerivatives(name, values, gradients, loss, elements);
       }
