@@ -69,11 +69,17 @@ export function createAdamW(
   checkPositive('eps', eps);
   for (const { weightDecay } of groups) checkNotNegative('weight decay', weightDecay);
   const groupOf = parameters.map(({ name }) => groupIndex(groups, name));
+  const zero = (shape: readonly number[]): Tensor => {
+    const tensor = kernels.empty(shape);
+    tensor.data.fill(0);
+    return tensor;
+  };
   const moments = parameters.map(({ name, values }) => ({
     name,
-    first: zeros(kernels.numerics, values.shape),
-    second: zeros(kernels.numerics, values.shape),
+    first: zero(values.shape),
+    second: zero(values.shape),
   }));
+  const { round } = kernels;
   let steps = 0;
 
   return {
@@ -97,14 +103,16 @@ export function createAdamW(
       const secondCorrection = Math.sqrt(1 - powerOf(beta2, steps));
       parameters.forEach((parameter, i) => {
         const learningRate = learningRates[groupOf[i]!]!;
-        update(kernels, parameter, moments[i]!, {
-          keep: 1 - learningRate * groups[groupOf[i]!]!.weightDecay,
-          towards: 1 - beta1,
-          decay: beta2,
-          share: 1 - beta2,
-          secondCorrection,
-          eps,
-          size: learningRate / firstCorrection,
+        const { weightDecay } = groups[groupOf[i]!]!;
+        const { first, second } = moments[i]!;
+        kernels.adamW(parameter.values, parameter.gradients, first, second, {
+          keep: round(1 - learningRate * weightDecay),
+          towards: round(1 - beta1),
+          secondDecay: round(beta2),
+          secondShare: round(1 - beta2),
+          secondCorrection: round(secondCorrection),
+          eps: round(eps),
+          size: round(learningRate / firstCorrection),
         });
       });
     },
@@ -117,48 +125,6 @@ export function createAdamW(
 /** `beta^steps`; `pow` is defined for positive bases alone. */
 function powerOf(beta: number, steps: number): number {
   return beta === 0 ? 0 : pow(beta, steps);
-}
-
-/** The numbers of a step, binary64. */
-interface StepNumbers {
-  readonly keep: number;
-  readonly towards: number;
-  readonly decay: number;
-  readonly share: number;
-  readonly secondCorrection: number;
-  readonly eps: number;
-  readonly size: number;
-}
-
-/** One step of one parameter, element by element. */
-function update(
-  { round }: Kernels,
-  { values, gradients }: TrainableParameter,
-  { first, second }: Moments,
-  numbers: StepNumbers,
-): void {
-  const [w, g, m, v] = [values.data, gradients.data, first.data, second.data];
-  const keep = round(numbers.keep);
-  const towards = round(numbers.towards);
-  const decay = round(numbers.decay);
-  const share = round(numbers.share);
-  const correction = round(numbers.secondCorrection);
-  const eps = round(numbers.eps);
-  const size = round(numbers.size);
-  for (let i = 0; i < w.length; i++) {
-    const gradient = g[i]!;
-    // 1. Weight decay, decoupled: it is no part of the gradient.
-    const decayed = round(w[i]! * keep);
-    // 2. Let m move towards the gradient.
-    const mean = round(m[i]! + round(round(gradient - m[i]!) * towards));
-    // 3. Let v be the running mean of squares.
-    const square = round(round(v[i]! * decay) + round(round(gradient * gradient) * share));
-    // 4. Go against m, by the learning rate over the root of v, both corrected for having begun at 0; eps outside the root.
-    const scale = round(round(round(Math.sqrt(square)) / correction) + eps);
-    w[i] = decayed - round(size * round(mean / scale));
-    m[i] = mean;
-    v[i] = square;
-  }
 }
 
 /** Index of the group that takes a parameter. */
