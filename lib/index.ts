@@ -80,6 +80,24 @@ export {
 export { streamingDecoder } from './text/streaming-decoder.ts';
 export type { DecodeOptions, TextTokenizer } from './text/tokenizer.ts';
 export { discardTrace, namedTrace, recordTrace, type Trace } from './trace.ts';
+export type { TrainingSample } from './train/forward.ts';
+export {
+  type AdamW,
+  type AdamWOptions,
+  adamWDefaults,
+  clipGradients,
+  createAdamW,
+  type Moments,
+  type ParameterGroup,
+} from './train/optimiser.ts';
+export {
+  defaultLossWeights,
+  type LossWeights,
+  nextTokenLoss,
+  type SampleLoss,
+  sampleLoss,
+} from './train/sample-loss.ts';
+export { type CosineSchedule, learningRateAt } from './train/schedule.ts';
 export {
   DEFAULT_MAX_STEPS,
   decreasingStrategy,
@@ -96,4 +114,7 @@ export {
   strategies,
   type Thresholds,
 } from './train/segmentation.ts';
+export { type StepResult, type StepSample, type Trainer, trainingStep } from './train/step.ts';
+export { type TrainingPass, trainingPass } from './train/tape.ts';
 export { type TokenMetrics, type TokenMetricsOptions, tokenMetrics } from './train/token-metrics.ts';
+export { type TrainableModel, type TrainableParameter, trainableModel } from './train/trainable.ts';

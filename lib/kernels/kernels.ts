@@ -17,6 +17,23 @@ import type { Tape } from './tape.ts';
 /** For each row, how many of its leading entries take part; the others are structural zeros (`attention/C3`). */
 export type Visible = readonly number[];
 
+/** The numbers of one step of AdamW, of the mode (`optimiser/C4`). */
+export interface AdamWNumbers {
+  /** `1 - lr * decay` */
+  readonly keep: number;
+  /** `1 - b1` */
+  readonly towards: number;
+  /** `b2` */
+  readonly secondDecay: number;
+  /** `1 - b2` */
+  readonly secondShare: number;
+  /** `sqrt(1 - b2^t)` */
+  readonly secondCorrection: number;
+  readonly eps: number;
+  /** `lr / (1 - b1^t)` */
+  readonly size: number;
+}
+
 /** A kernel set. `[m, n]` and the like name the shapes of the operands. */
 export interface Kernels {
   /** Name of the implementation, e.g. `reference`. */
@@ -141,6 +158,9 @@ export interface Kernels {
    * each product rounded before the sum. `x` and `out` are `[T, heads, size]`, `cos` and `sin` `[T, h]`.
    */
   rotateHalves(x: Tensor, cos: Tensor, sin: Tensor, out: Tensor): void;
+
+  /** Steps 2 to 4 of SPEC #optimiser, elementwise: changes `values` and both running means, `first` and `second`. */
+  adamW(values: Tensor, gradients: Tensor, first: Tensor, second: Tensor, numbers: AdamWNumbers): void;
 }
 
 /**

@@ -176,6 +176,22 @@ export function referenceKernels(numerics: Numerics): Kernels {
     siluGradient: (x, out) => map(x, out, siluGradient),
     sigmoid: (x, out) => map(x, out, sigmoid),
 
+    adamW(values, gradients, first, second, numbers) {
+      const { keep, towards, secondDecay, secondShare, secondCorrection, eps, size } = numbers;
+      const [w, g, m, v] = [values.data, gradients.data, first.data, second.data];
+      for (let i = 0; i < w.length; i++) {
+        const gradient = g[i]!;
+        // 2. Weight decay, decoupled: it is no part of the gradient.
+        const decayed = round(w[i]! * keep);
+        // 3. Let m move towards the gradient, and let v be the running mean of squares.
+        m[i] = m[i]! + round(round(gradient - m[i]!) * towards);
+        v[i] = round(v[i]! * secondDecay) + round(round(gradient * gradient) * secondShare);
+        // 4. Go against m, by the learning rate over the root of v, both corrected for having begun at 0; eps outside the root.
+        const root = round(round(round(Math.sqrt(v[i]!)) / secondCorrection) + eps);
+        w[i] = decayed - round(size * round(m[i]! / root));
+      }
+    },
+
     rotateHalves(x, cos, sin, out) {
       const [T, heads, size] = x.shape as [number, number, number];
       const half = size / 2;

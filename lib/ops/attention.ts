@@ -124,7 +124,7 @@ export function attentionBackward(
     const ds = da.reshape([H * T, S]);
     softmaxBackwardInto(kernels, weights.reshape([H * T, S]), ds, ds);
     // Forward step 1: scores[h,t,j] = (q[t,h] · k[j,g]) * scale.
-    kernels.scale(da, kernels.round(1 / Math.sqrt(size)), da);
+    kernels.scale(da, scaleOf(kernels, size), da);
     kernels.addAttentionContext(
       da,
       keys.rows(...entries),
@@ -133,6 +133,11 @@ export function attentionBackward(
     );
     kernels.addAttentionTransposed(da, queries.rows(...rows), into.keys.rows(...entries));
   }
+}
+
+/** The scale of scores: that of a head. */
+function scaleOf(kernels: Kernels, size: number): number {
+  return kernels.round(1 / Math.sqrt(size));
 }
 
 /** Steps 1 and 2, into `weights` `[H, T, S]`. */
@@ -147,7 +152,7 @@ function attentionWeights(
   const size = queries.shape[2]!;
   // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
   kernels.attentionScores(queries, keys, weights);
-  kernels.scale(weights, kernels.round(1 / Math.sqrt(size)), weights);
+  kernels.scale(weights, scaleOf(kernels, size), weights);
   // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
   const rows = weights.reshape([H * T, S]);
   const visibleOfRow: number[] = [];

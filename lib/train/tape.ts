@@ -45,7 +45,7 @@ export function trainingPass(kernels: Kernels, parameters: Place): TrainingPass 
     kernels: {
       ...kernels,
       empty: arena.empty,
-      // The way back needs every result.
+      // What a layer makes is needed on the way back.
       scoped: (_, compute) => compute(),
       // Such tensors would have no gradient: whoever asks for them is no part of training.
       workspace: () => {

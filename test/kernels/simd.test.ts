@@ -186,7 +186,7 @@ describe('simd kernels give the bits of the reference kernels', () => {
     );
   });
 
-  it('attentionScores, attentionContext and their ways back: all heads, groups of heads to a key, heads of any size', () => {
+  it('attentionScores, attentionContext: all heads, groups of heads to a key, heads of any size; and their ways back', () => {
     const small = fc.integer({ min: 1, max: 4 });
     fc.assert(
       fc.property(
@@ -265,6 +265,32 @@ describe('simd kernels give the bits of the reference kernels', () => {
         compare('silu', [x!], shape, (k, [a], out) => k.silu(a!, out));
         compare('siluGradient', [x!], shape, (k, [a], out) => k.siluGradient(a!, out));
         compare('sigmoid', [x!], shape, (k, [a], out) => k.sigmoid(a!, out));
+      }),
+      options,
+    );
+  });
+
+  it('optimiser/C4: adamW, in values and both means', () => {
+    const numbersOfStep = {
+      keep: Math.fround(0.9),
+      towards: Math.fround(0.1),
+      secondDecay: Math.fround(0.999),
+      secondShare: Math.fround(0.001),
+      secondCorrection: Math.fround(0.3),
+      eps: Math.fround(1e-8),
+      size: Math.fround(0.01),
+    };
+    fc.assert(
+      fc.property(fc.nat(), kind, fc.nat(41), (seed, of, n) => {
+        for (const what of [0, 1, 2]) {
+          compare(`adamW, result ${what}`, tensors(seed, of, [n], [n], [n], [n]), [n], (k, operands, out) => {
+            const [w, g, m, v] = operands as [Tensor, Tensor, Tensor, Tensor];
+            const copies = [w, m, v].map((t) => t.clone()) as [Tensor, Tensor, Tensor];
+            const places = copies.map((t, i) => (i === what ? out : t)) as [Tensor, Tensor, Tensor];
+            out.data.set(copies[what]!.data);
+            k.adamW(places[0], g, places[1], places[2], numbersOfStep);
+          });
+        }
       }),
       options,
     );

@@ -21,6 +21,124 @@ const microTest = 'test/model/micro-step-decoder.test.ts';
 const generateTest = 'test/decode/generate.test.ts';
 const segmentationTest = 'test/train/segmentation.test.ts';
 
+/** A wrong sign in each backward: what it is the backward of, where, what is replaced. */
+const signs: readonly (readonly [of: string, file: string, find: string, replace: string])[] = [
+  [
+    'add',
+    'lib/ops/add.ts',
+    '  kernels.add(into.y, dz, into.y);',
+    '  kernels.scale(dz, -1, dz);\n  kernels.add(into.y, dz, into.y);',
+  ],
+  [
+    'linear',
+    'lib/ops/linear.ts',
+    '    kernels.add(into.bias, sums, into.bias);',
+    '    kernels.scale(sums, -1, sums);\n    kernels.add(into.bias, sums, into.bias);',
+  ],
+  [
+    'linear',
+    'lib/ops/linear.ts',
+    '  kernels.addMatmulNN(dy.matrix(), weight.matrix(), into.x.matrix());',
+    '  kernels.scale(dy, -1, dy);\n  kernels.addMatmulNN(dy.matrix(), weight.matrix(), into.x.matrix());\n  kernels.scale(dy, -1, dy);',
+  ],
+  [
+    'linear',
+    'lib/ops/linear.ts',
+    '  kernels.addMatmulTN(dy.matrix(), x.matrix(), into.weight.matrix());',
+    '  kernels.scale(dy, -1, dy);\n  kernels.addMatmulTN(dy.matrix(), x.matrix(), into.weight.matrix());',
+  ],
+  ['rms-norm', 'lib/ops/rms-norm.ts', 'factor.data[t] = -round(', 'factor.data[t] = round('],
+  [
+    'rms-norm',
+    'lib/ops/rms-norm.ts',
+    '  kernels.add(into.weight, dweight, into.weight);',
+    '  kernels.scale(dweight, -1, dweight);\n  kernels.add(into.weight, dweight, into.weight);',
+  ],
+  [
+    'softmax',
+    'lib/ops/softmax.ts',
+    '  kernels.subtractColumn(dy, inner, dx);',
+    '  kernels.scale(inner, -1, inner);\n  kernels.subtractColumn(dy, inner, dx);',
+  ],
+  [
+    'rope',
+    'lib/ops/rope.ts',
+    'kernels.scale(table.sin, -1, sinBack);',
+    'kernels.scale(table.sin, 1, sinBack);',
+  ],
+  [
+    'attention',
+    'lib/ops/attention.ts',
+    'kernels.scale(da, scaleOf(kernels, size), da);',
+    'kernels.scale(da, -scaleOf(kernels, size), da);',
+  ],
+  [
+    'attention',
+    'lib/ops/attention.ts',
+    '    kernels.addAttentionTransposed(weights, dout, into.values.rows(...entries));',
+    '    kernels.scale(weights, -1, weights);\n    kernels.addAttentionTransposed(weights, dout, into.values.rows(...entries));\n    kernels.scale(weights, -1, weights);',
+  ],
+  [
+    'silu',
+    'lib/ops/silu.ts',
+    '  kernels.addProduct(dy, slope, into.x);',
+    '  kernels.scale(slope, -1, slope);\n  kernels.addProduct(dy, slope, into.x);',
+  ],
+  [
+    'swiglu',
+    'lib/ops/swiglu.ts',
+    '  kernels.addProduct(dactivation, factor, into.up);',
+    '  kernels.scale(factor, -1, factor);\n  kernels.addProduct(dactivation, factor, into.up);',
+  ],
+  [
+    'swiglu',
+    'lib/ops/swiglu.ts',
+    '  kernels.addProduct(dactivation, factor, into.gate);',
+    '  kernels.scale(factor, -1, factor);\n  kernels.addProduct(dactivation, factor, into.gate);',
+  ],
+  [
+    'mean-rows',
+    'lib/ops/mean-rows.ts',
+    '  kernels.divideColumn(dy, counts, share);',
+    '  kernels.divideColumn(dy, counts, share);\n  kernels.scale(share, -1, share);',
+  ],
+  ['concat-columns', 'lib/ops/concat-columns.ts', 'b[j * n + c]! + dy.data', 'b[j * n + c]! - dy.data'],
+  ['gather-rows', 'lib/ops/gather-rows.ts', 'data[row * d + i]! + dy.data', 'data[row * d + i]! - dy.data'],
+  [
+    'token cross-entropy',
+    'lib/train/losses.ts',
+    'share.data[n * V + id]! - round(factor);',
+    'share.data[n * V + id]! + round(factor);',
+  ],
+  [
+    'stop cross-entropy',
+    'lib/train/losses.ts',
+    '(sigmoid(stopLogits.data[n]!) - (end ? 1 : 0)) * factor',
+    '(sigmoid(stopLogits.data[n]!) + (end ? 1 : 0)) * factor',
+  ],
+  [
+    'teacher divergence',
+    'lib/train/losses.ts',
+    'kernels.scale(target.p, -1, share);',
+    'kernels.scale(target.p, 1, share);',
+  ],
+];
+
+const lossTitles: Readonly<Record<string, string>> = {
+  'token cross-entropy': 'cross-entropy of tokens is the mean of -log p, and its backward',
+  'stop cross-entropy': 'cross-entropy of the stop head is that of sigmoid(z), and its backward',
+  'teacher divergence': 'the divergence is KL(teacher || student), not the other way round, and its backward',
+};
+
+const wrongSigns: readonly Mutation[] = signs.map(([of, file, find, replace]) => ({
+  mistake: `wrong sign in the backward of ${of}: ${find.trim()}`,
+  file,
+  find,
+  replace,
+  test: of in lossTitles ? 'test/train/losses.test.ts' : 'test/ops/backward.test.ts',
+  caughtBy: lossTitles[of] ?? `backward of ${of}`,
+}));
+
 export const mutations: readonly Mutation[] = [
   {
     mistake: 'position of a segment off by one: the index of the token after it',
@@ -142,8 +260,8 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'no causality: every row of a pass sees the whole pass',
     file: 'lib/model/decoder-layer.ts',
-    find: '(_, t) => earlier + t + 1)',
-    replace: '() => earlier + T)',
+    find: 'visible.push(earlier + t + 1);',
+    replace: 'visible.push(earlier + T);',
     test: 'test/model/base.test.ts',
     caughtBy: 'attention/C3: is causal: a later token changes no earlier row',
   },
@@ -213,8 +331,8 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'micro positions start again at 0 with the first token',
     file: 'lib/model/micro-step-decoder.ts',
-    find: '(_, t) => cache.length + t)',
-    replace: '(_, t) => (n > 1 && t === n - 1 ? 0 : cache.length + t))',
+    find: 'positions.push(cache.length + t);',
+    replace: 'positions.push(t > 0 && t === rows.shape[0]! - 1 ? 0 : cache.length + t);',
     test: microTest,
     caughtBy: 'micro-step-decoder/C2: features stand first, at 0 to F - 1',
   },
@@ -230,11 +348,11 @@ export const mutations: readonly Mutation[] = [
     mistake: 'final norm behind the micro-step layers',
     file: 'lib/model/micro-step-decoder.ts',
     find: 'return x.rows(n - 1, n);',
-    replace: 'return rmsNorm(kernels, x.rows(n - 1, n), weights.norm, model.config.rmsNormEps);',
+    replace: 'return rmsNorm(model.kernels, x.rows(n - 1, n), model.weights.norm, model.config.rmsNormEps);',
     also: [
       [
-        "import { ropeTable } from '../ops/rope.ts';",
-        "import { rmsNorm } from '../ops/rms-norm.ts';\nimport { ropeTable } from '../ops/rope.ts';",
+        "import type { Tensor } from '../tensor/tensor.ts';",
+        "import { rmsNorm } from '../ops/rms-norm.ts';\nimport type { Tensor } from '../tensor/tensor.ts';",
       ],
     ],
     test: microTest,
@@ -342,7 +460,7 @@ export const mutations: readonly Mutation[] = [
     find: 'if (more > 0) {',
     replace: 'if (false) {',
     test: 'test/kernels/simd.test.ts',
-    caughtBy: 'attentionScores, attentionContext and their ways back: all heads',
+    caughtBy: 'attentionScores, attentionContext: all heads',
   },
   {
     mistake: 'SIMD: what is left over when several threads share a product is done by none',
@@ -384,4 +502,5 @@ export const mutations: readonly Mutation[] = [
     test: 'test/train/token-metrics.test.ts',
     caughtBy: 'segmentation/C4: window 5: as the independent base has it',
   },
+  ...wrongSigns,
 ];

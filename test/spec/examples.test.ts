@@ -33,6 +33,8 @@ import { swiglu } from '../../lib/ops/swiglu.ts';
 import { type Numerics, sizeOf, type Tensor } from '../../lib/tensor/tensor.ts';
 import { discardTrace, recordTrace } from '../../lib/trace.ts';
 import { stopCrossEntropy, teacherDivergence, tokenCrossEntropy } from '../../lib/train/losses.ts';
+import { clipGradients, createAdamW } from '../../lib/train/optimiser.ts';
+import { learningRateAt } from '../../lib/train/schedule.ts';
 import { metrics, segmentSizes, strategies } from '../../lib/train/segmentation.ts';
 import { trainingPass } from '../../lib/train/tape.ts';
 import { metricsOf } from '../../lib/train/token-metrics.ts';
@@ -275,6 +277,19 @@ const runners: Record<
     near(
       gradientOf(logits, () => teacherDivergence(k, logits, t(e.teacher), 1), e.divergence),
       e.dlogits_of_divergence,
+    );
+  },
+  optimiser: (e, kernels, t) => {
+    const parameter = { name: 'w', values: t(e.w), gradients: t(e.g) };
+    expect(clipGradients(kernels, [parameter], e.limit)).toBe(e.norm);
+    const groups = [{ prefixes: [''], weightDecay: e.decay }];
+    const optimiser = createAdamW(kernels, [parameter], { groups, beta1: e.b1, beta2: e.b2, eps: e.eps });
+    optimiser.step([e.lr]);
+    near(nested(parameter.values), e.after);
+    const { warm_up: warmUp, ...rest } = e.schedule;
+    near(
+      e.rates.map((_: number, i: number) => learningRateAt({ warmUp, ...rest }, i)),
+      e.rates,
     );
   },
   checkpoint: (e) => {

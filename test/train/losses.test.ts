@@ -126,6 +126,8 @@ describe('loss of a sample', () => {
       pass.backward();
       const loss = () => totalOf(sampleLoss(model, sample, weights, 20, teacher), 20);
       for (const { name, values, gradients } of trained.parameters) {
+        // Tied, the table alone differs: it gets the shares of both its uses.
+        if (tieWordEmbeddings && !name.includes('embed_tokens')) continue;
         const elements = mostInteresting(gradients.data);
         expectDerivatives(name, values, gradients, loss, elements);
       }
@@ -156,7 +158,7 @@ function mostInteresting(gradients: ArrayLike<number>): number[] {
 }
 
 describe('a training pass, f32', () => {
-  it('numerics/N9: simd and reference give the same bits; training/C4: whatever was in memory before', () => {
+  it('numerics/N10: simd and reference give the same bits; training/C4: whatever was in memory before', () => {
     const run = (k: typeof kernels, poison: boolean) => {
       const { trained, pass, recording } = trainingModel(k);
       const teacher = teacherLogits(trained.model, sample);

@@ -11,6 +11,7 @@ import { BYTES, type Operands } from './operands.ts';
 
 /** What `assembly/index.ts` exports: pointers and strides in bytes, counts in elements. */
 export type Exports = Record<
+  | 'adamW'
   | 'add'
   | 'addAttentionTransposed'
   | 'addProduct'
@@ -288,6 +289,27 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const { length } = out.data;
       checkLength('sigmoid', x, length);
       wasm.sigmoid(at.input(x), at.output(out), length);
+      at.finish();
+    },
+
+    adamW(values, gradients, first, second, numbers) {
+      const { length } = values.data;
+      for (const t of [gradients, first, second]) checkLength('adamW', t, length);
+      const { keep, towards, secondDecay, secondShare, secondCorrection, eps, size } = numbers;
+      wasm.adamW(
+        at.output(values),
+        at.input(gradients),
+        at.output(first),
+        at.output(second),
+        length,
+        keep,
+        towards,
+        secondDecay,
+        secondShare,
+        secondCorrection,
+        eps,
+        size,
+      );
       at.finish();
     },
 

@@ -79,6 +79,34 @@ export function divideColumn(x: usize, column: usize, out: usize, rows: usize, w
   }
 }
 
+/** One step of AdamW. SPEC #optimiser, steps 2 to 4. */
+export function adamW(
+  values: usize, gradients: usize, first: usize, second: usize, count: usize, keep: f32, towards: f32, secondDecay: f32,
+  secondShare: f32, secondCorrection: f32, eps: f32, size: f32,
+): void {
+  let i: usize = 0;
+  for (let left: i32 = <i32>count; left > 0; left -= 4, i += 16) {
+    const g = v128.load(gradients + i);
+    const decayed = f32x4.mul(v128.load(values + i), f32x4.splat(keep));
+    let m = v128.load(first + i);
+    m = multiplyAdd(m, f32x4.sub(g, m), f32x4.splat(towards));
+    const v = multiplyAdd(
+      f32x4.mul(v128.load(second + i), f32x4.splat(secondDecay)), f32x4.mul(g, g), f32x4.splat(secondShare),
+    );
+    const root = f32x4.add(f32x4.div(f32x4.sqrt(v), f32x4.splat(secondCorrection)), f32x4.splat(eps));
+    const w = f32x4.sub(decayed, f32x4.mul(f32x4.splat(size), f32x4.div(m, root)));
+    if (left >= 4) {
+      v128.store(values + i, w);
+      v128.store(first + i, m);
+      v128.store(second + i, v);
+    } else {
+      storeLeading(values + i, w, left);
+      storeLeading(first + i, m, left);
+      storeLeading(second + i, v, left);
+    }
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function exp4(x: v128): v128 {

@@ -1,7 +1,7 @@
 export { multiplyAdds, readFourStreams, readOneStream } from './ceilings';
 export { rowDots, rowSums, rowSumsOfSquares } from './dot-products';
 export {
-  add, addProduct, addRow, divideColumn, multiply, multiplyColumn, multiplyRow, rotateHalves, rowMaxima, scale,
+  adamW, add, addProduct, addRow, divideColumn, multiply, multiplyColumn, multiplyRow, rotateHalves, rowMaxima, scale,
   subtractColumn,
 } from './elementwise';
 export { setThreads } from './instance';
