@@ -158,7 +158,7 @@ function mostInteresting(gradients: ArrayLike<number>): number[] {
 }
 
 describe('a training pass, f32', () => {
-  it('numerics/N10: simd and reference give the same bits; training/C4: whatever was in memory before', () => {
+  it('numerics/N9, N10: simd and reference give the same bits; training/C4: whatever was in memory before', () => {
     const run = (k: typeof kernels, poison: boolean) => {
       const { trained, pass, recording } = trainingModel(k);
       const teacher = teacherLogits(trained.model, sample);

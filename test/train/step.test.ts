@@ -58,7 +58,7 @@ describe('training step', () => {
     expect(result.loss).toBeCloseTo((a! + b!) / 15, 12);
   });
 
-  it('numerics/N10: three steps with simd, on one thread or two, have the bits of the reference', () => {
+  it('numerics/N9, N10: three steps with simd, on one thread or two, have the bits of the reference', () => {
     const run = (kernels: ReturnType<typeof referenceKernels>) => {
       const t = trainer(kernels);
       const results = [1, 2, 3].map(() => trainingStep(t, samples, [0.01, 0.005]));
