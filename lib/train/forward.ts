@@ -141,11 +141,19 @@ function below(model: Model, tensors: readonly Tensor[]): Tensor {
  *
  * @param sequences token ids, at least two each
  * @returns logits `[N, V]`, N the tokens that have one before them
- * @throws CallerError training/C5 (a sequence of less than two tokens), base/C1 (an id outside the vocabulary)
+ * @throws CallerError training/C5 (no sequences, or one of less than two tokens), base/C1 (an id outside the vocabulary)
  */
 export function predictNextTokens(model: Model, sequences: readonly (readonly number[])[]): Tensor {
   const base = baseOf(model);
   const most = model.config.maxPositionEmbeddings;
+  if (sequences.length === 0) {
+    throw new CallerError({
+      rule: 'training/C5',
+      subject: 'sequences',
+      expected: 'at least one',
+      found: 'none',
+    });
+  }
   for (const { length } of sequences) {
     if (length >= 2 && length - 1 <= most) continue;
     throw new CallerError({

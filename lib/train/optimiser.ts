@@ -47,7 +47,7 @@ export interface AdamW {
    * @param learningRates one for each group
    */
   step(learningRates: readonly number[]): void;
-  /** Says how many steps the moments have seen. */
+  /** Says how many steps the moments have seen. @throws CallerError optimiser/C1 (no integer of at least 0) */
   resume(steps: number): void;
 }
 
@@ -117,6 +117,9 @@ export function createAdamW(
       });
     },
     resume(taken) {
+      if (!(Number.isSafeInteger(taken) && taken >= 0)) {
+        refuse('steps taken', 'an integer of at least 0', taken);
+      }
       steps = taken;
     },
   };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CallerError } from '../errors.ts';
 import type { HamburgerModel } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TrainingSample } from './forward.ts';
@@ -40,7 +41,7 @@ export interface StepSample extends TrainingSample {
  * One step. Activations of one sample at a time are in memory; how many samples there are is a matter of the step alone.
  *
  * @param learningRates one for each of the optimiser's groups
- * @throws CallerError as {@link sampleLoss} and {@link clipGradients}; the parameters are unchanged then
+ * @throws CallerError optimiser/C6 (no samples), and as {@link sampleLoss} and {@link clipGradients}; the parameters are unchanged then
  */
 export function trainingStep(
   { trained, pass, optimiser, lossWeights, clip }: Trainer,
@@ -48,6 +49,14 @@ export function trainingStep(
   learningRates: readonly number[],
 ): StepResult {
   const model = { ...trained.model, kernels: pass.kernels };
+  if (samples.length === 0) {
+    throw new CallerError({
+      rule: 'optimiser/C6',
+      subject: 'samples of a step',
+      expected: 'at least one',
+      found: 'none',
+    });
+  }
   const tokens = samples.reduce((sum, { segments }) => sum + segments.flat().length, 0);
   // 1. Let all gradients be 0; add those of each sample, in order (optimiser/C6).
   trained.place.gradients.data.fill(0);

@@ -44,6 +44,7 @@ describe('training forward', () => {
       /compositional-embedder\/C1/,
     );
     expect(() => predictNextTokens(model, [[1, 2], [3]])).toThrow(/training\/C5/);
+    expect(() => predictNextTokens(model, [])).toThrow(/training\/C5/);
   });
 
   it('a base over packed sequences says what it says over each alone', () => {

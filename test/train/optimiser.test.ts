@@ -113,6 +113,7 @@ describe('AdamW', () => {
     expect(() => make({ eps: 0 })).toThrow(/optimiser\/C1: eps/);
     expect(() => make({ groups: everything(-1) })).toThrow(/optimiser\/C1: weight decay/);
     expect(() => make({}).step([Number.NaN])).toThrow(/optimiser\/C1: learning rate/);
+    expect(() => make({}).resume(1.5)).toThrow(/optimiser\/C1: steps taken/);
   });
 
   it('a training that goes on with the moments and steps of another gives the same bits', () => {

@@ -75,6 +75,7 @@ describe('training step', () => {
     const before = [...t.trained.place.values.data];
     const bad = { prompt: [1], segments: [[99]], teacher: null };
     expect(() => trainingStep(t, [samples[0]!, bad], [0.1, 0.1])).toThrow(/base\/C1|losses\/C1/);
+    expect(() => trainingStep(t, [], [0.1, 0.1])).toThrow(/optimiser\/C6/);
     expect([...t.trained.place.values.data]).toEqual(before);
     expect(trainingStep(t, samples, [0, 0]).tokens).toBe(15);
   });
