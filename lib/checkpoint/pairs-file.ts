@@ -7,7 +7,14 @@
 import { parseWith, z } from '../schema.ts';
 import { parseJson } from './json.ts';
 
-const PAIR = z.strictObject({ prompt: z.string().optional(), response: z.string() });
+/** Keys by which judges know what a response is judged by; they mean nothing here. Others are refused: one could be a slip for "prompt". */
+const KEYS_OF_JUDGES = ['id', 'family', 'unseen', 'check'] as const;
+
+const PAIR = z.strictObject({
+  prompt: z.string().optional(),
+  response: z.string(),
+  ...Object.fromEntries(KEYS_OF_JUDGES.map((key) => [key, z.unknown().optional()])),
+});
 
 /** A prompt and its response. */
 export interface Pair {

@@ -38,6 +38,11 @@ const MAY: Record<string, readonly string[]> = {
     'lib/ops',
     'lib/model',
     'lib/decode',
+    'lib/text',
+    // What a recipe and its data are written in.
+    'lib/schema.ts',
+    'lib/checkpoint/config-file.ts',
+    'lib/checkpoint/pairs-file.ts',
   ],
   'lib/text': ['lib/errors.ts', 'lib/schema.ts'],
   'lib/text/tokenizer.ts': ['lib/errors.ts', 'lib/schema.ts', '@huggingface/tokenizers'],
