@@ -13,7 +13,8 @@ describe('prompts and responses from JSON Lines', () => {
   });
 
   it('what judges have in a line is passed over', () => {
-    const line = '{"id": "train/json/0", "family": "json", "unseen": false, "response": "b", "check": {"a": 1}}';
+    const line =
+      '{"id": "train/json/0", "family": "json", "unseen": false, "response": "b", "check": {"a": 1}}';
     expect(parsePairs(line, 'x')).toEqual([{ prompt: '', response: 'b', place: 'x, line 1' }]);
   });
 

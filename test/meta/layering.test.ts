@@ -57,6 +57,7 @@ const MAY: Record<string, readonly string[]> = {
     'lib/model',
     'lib/text',
     'lib/trace.ts',
+    'node:crypto',
     'node:fs',
     'node:path',
   ],
