@@ -105,7 +105,9 @@ describe('snapshots', () => {
     const path = written();
     const before = readFileSync(path);
     disk.room = 200;
-    onTestFinished(() => void (disk.room = Number.POSITIVE_INFINITY));
+    onTestFinished(() => {
+      disk.room = Number.POSITIVE_INFINITY;
+    });
     expect(faultOf(() => writeSnapshot(path, { ...snapshot, state: 4 }), CallerError)).toMatchObject({
       subject: path,
       found: 'no space left',

@@ -65,6 +65,7 @@ const MAY: Record<string, readonly string[]> = {
   'fixtures/corpus': ['fixtures/corpus', 'lib', 'node:'],
   'fixtures/corpus/sandbox.ts': ['quickjs-emscripten-core'],
   cli: ['cli', 'lib/index.ts', 'commander', 'ansis', 'cli-progress', 'node:'],
+  'cli/chart.ts': ['d3-scale', 'd3-shape'],
 };
 
 /** Modules that a page in a browser needs; none of them may reach `node:`. */
