@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { printable } from '../lib/index.ts';
+import { addDistill } from './commands/distill.ts';
 import { addExport } from './commands/export.ts';
 import { addGenerate } from './commands/generate.ts';
 import { addImport } from './commands/import.ts';
@@ -61,6 +62,7 @@ function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   addInspect(program, context);
   addTrace(program, context);
   addSegment(program, context);
+  addDistill(program, context);
   addImport(program, context);
   addExport(program, context);
   return program;

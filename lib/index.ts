@@ -14,7 +14,7 @@ export { importLlama2c } from './checkpoint/import-llama2c.ts';
 export { importStateDict } from './checkpoint/import-state-dict.ts';
 export { graft, initialiser } from './checkpoint/initialise.ts';
 export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
-export { type Pair, parsePairs } from './checkpoint/pairs-file.ts';
+export { type Pair, parsePairs, parsePrompts } from './checkpoint/pairs-file.ts';
 export { presets } from './checkpoint/presets.ts';
 export { type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
 export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
@@ -77,6 +77,7 @@ export {
 export { streamingDecoder } from './text/streaming-decoder.ts';
 export type { DecodeOptions, TextTokenizer } from './text/tokenizer.ts';
 export { discardTrace, namedTrace, recordTrace, type Trace } from './trace.ts';
+export { type DistilledResponse, type DistillOptions, distill } from './train/distill.ts';
 export type { TrainingSample } from './train/forward.ts';
 export {
   type AdamW,

@@ -22,6 +22,7 @@ const commands = [
   ['inspect'],
   ['trace'],
   ['segment'],
+  ['distill'],
   ['import'],
   ['import', 'llama2c'],
   ['import', 'hf'],
@@ -82,6 +83,7 @@ describe('examples of the help texts', () => {
   writeFolder(cwd, {
     'hamburger.safetensors': tensorFile(tensorsOf(tiedConfig)),
     'config.json': configJson(tiedConfig, 'F32'),
+    'prompts.jsonl': '{"prompt": "Once"}\n',
   });
 
   it.each(commands.map((command) => [['hamburger', ...command].join(' '), command] as const))(
@@ -93,7 +95,8 @@ describe('examples of the help texts', () => {
       expect(examples.length).toBeGreaterThan(0);
       for (const args of examples) {
         // What an example is to make, another one may have made before it.
-        const making = args.includes('--out') && !args.includes('trace') ? ['--force'] : [];
+        const replaces = args.includes('trace') || args.includes('distill');
+        const making = args.includes('--out') && !replaces ? ['--force'] : [];
         const { code, stderr } = await hamburger([...args, ...making], { cwd });
         expect({ args, code, stderr }).toEqual({
           args,
