@@ -9,6 +9,7 @@ import { DataError } from '../errors.ts';
 import type { HamburgerConfig, ModelConfig } from '../model/config.ts';
 import { parseWith, z } from '../schema.ts';
 import type { Numerics } from '../tensor/tensor.ts';
+import { defaultLossWeights, type LossWeights } from './sample-loss.ts';
 import {
   decreasingV2Strategy,
   entropyMetric,
@@ -107,12 +108,6 @@ export interface BreakShares {
   readonly unmerged: number;
 }
 
-/** What the parts of the loss count beside the cross-entropy of the tokens. */
-export interface LossWeights {
-  readonly stop: number;
-  readonly kl: number;
-}
-
 /** A recipe. */
 export type Recipe = PretrainRecipe | GraftRecipe;
 
@@ -183,7 +178,12 @@ const graftSchema = z.strictObject({
     })
     .prefault({}),
   breaks: z.strictObject({ forced: share.default(0.5), unmerged: share.default(0) }).prefault({}),
-  loss: z.strictObject({ stop: notNegative.default(0.5), kl: notNegative.default(0) }).prefault({}),
+  loss: z
+    .strictObject({
+      stop: notNegative.default(defaultLossWeights.stop),
+      teacher: notNegative.default(defaultLossWeights.teacher),
+    })
+    .prefault({}),
   learning_rate: z.strictObject({ ...rateKeys, modules: notNegative }),
 });
 

@@ -25,7 +25,7 @@ describe('recipes', () => {
       duration: { epochs: 2 },
       learningRates: { base: 1e-3, modules: 3e-3 },
       breaks: { forced: 0.5, unmerged: 0 },
-      loss: { stop: 0.5, kl: 0 },
+      loss: { stop: 0.5, teacher: 0 },
     });
     expect([graft.segmentation.strategy.name, graft.segmentation.metric.name]).toEqual([
       'decreasing_v2',
@@ -40,7 +40,7 @@ describe('recipes', () => {
       graftJson({
         segmentation,
         breaks: { forced: 0.25, unmerged: 0.75 },
-        loss: { stop: 0, kl: 2 },
+        loss: { stop: 0, teacher: 2 },
         clip: null,
         numerics: 'f64',
         dtype: 'BF16',
@@ -52,7 +52,7 @@ describe('recipes', () => {
     expect(recipe).toMatchObject({
       segmentation: { window: 16 },
       breaks: { forced: 0.25, unmerged: 0.75 },
-      loss: { stop: 0, kl: 2 },
+      loss: { stop: 0, teacher: 2 },
       clip: null,
       numerics: 'f64',
       dtype: 'BF16',
