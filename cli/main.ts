@@ -26,6 +26,7 @@ import { addInit } from './commands/init.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addSegment } from './commands/segment.ts';
 import { addTrace } from './commands/trace.ts';
+import { addTrain } from './commands/train.ts';
 import type { Context } from './context.ts';
 import { BAD_INPUT_EXIT_CODE, explain } from './explain.ts';
 import { INTERRUPTED_EXIT_CODE, Interrupted, interruptible } from './interrupt.ts';
@@ -63,6 +64,7 @@ function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   addTrace(program, context);
   addSegment(program, context);
   addDistill(program, context);
+  addTrain(program, context);
   addImport(program, context);
   addExport(program, context);
   return program;

@@ -336,7 +336,7 @@ const runners: Record<
     file.readFloats(e.tensor, values);
     expect([...values]).toEqual(e.values);
   },
-  trace: (e, numerics) => {
+  trace: (e, { numerics }) => {
     const { trace, tensors } = recordTrace();
     const prompt = Array.from({ length: e.prompt_tokens }, () => 0);
     const segments = e.segments.map((s: number) => Array.from({ length: s }, () => 0));
