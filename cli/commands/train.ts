@@ -91,7 +91,7 @@ async function action(context: Context, path: string, options: Options): Promise
 
 function tellStart(output: Output, { run, samples, heldOut, skipped, threads }: PreparedRun): void {
   const parts = [
-    `${thousands(samples)} samples`,
+    `${thousands(samples)} ${samples === 1 ? 'sample' : 'samples'}`,
     `${thousands(heldOut)} held out`,
     ...(skipped === 0 ? [] : [`${thousands(skipped)} too long and left out`]),
     `step ${run.step} of ${thousands(run.steps)}`,
