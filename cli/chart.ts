@@ -68,7 +68,7 @@ function styleSheet(): string {
     COLOURS.map((colour, i) => `.s${i} { stroke: ${colour[which]}; } .t${i} { fill: ${colour[which]}; }`);
   return [
     'text { font: 12px system-ui, sans-serif; fill: #222; } .paper { fill: #fff; } .grid { stroke: #ddd; }',
-    'path { fill: none; stroke-width: 1.5; stroke-linejoin: round; } .heading { font-weight: 600; } .end { text-anchor: end; }',
+    'path { fill: none; stroke-width: 1.5; stroke-linejoin: round; } .heading { font-weight: 600; } .end { text-anchor: end; } .middle { text-anchor: middle; }',
     ...colours(0),
     '@media (prefers-color-scheme: dark) {',
     'text { fill: #ddd; } .paper { fill: #16181c; } .grid { stroke: #3a3d44; }',
@@ -110,8 +110,10 @@ function panelSvg(
         `<line class="grid" x1="${MARGIN.left}" x2="${right}" y1="${place(y(tick))}" y2="${place(y(tick))}"/>`,
         `<text class="end" x="${MARGIN.left - 6}" y="${place(y(tick) + 4)}">${yFormat(tick)}</text>`,
       ]),
-    ...x.ticks(6).map((tick) => `<text x="${place(x(tick))}" y="${bottom + 18}">${xFormat(tick)}</text>`),
-    `<text x="${right + 8}" y="${bottom + 18}">${escapeXml(xTitle)}</text>`,
+    ...x
+      .ticks(6)
+      .map((tick) => `<text class="middle" x="${place(x(tick))}" y="${bottom + 18}">${xFormat(tick)}</text>`),
+    `<text x="${right + 24}" y="${bottom + 18}">${escapeXml(xTitle)}</text>`,
     ...series.map(({ points }, i) => `<path class="s${i}" d="${path(thinned(points)) ?? ''}"/>`),
     ...series.map(
       ({ name }, i) =>

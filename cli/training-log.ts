@@ -98,7 +98,7 @@ export function trainingCurves(lines: readonly LogLine[], title: string): string
   if (evaluations.length > 0) losses.push(curve('held out', evaluations, ({ loss }) => loss));
   // The picture tells five apart; later micro-steps are like the one before.
   const accuracies = Array.from({ length: Math.min(micro, 5) }, (_, i) =>
-    curve(`token, micro index ${i}`, judged, ({ accuracy }) => accuracy[i]),
+    curve(micro === 1 ? 'token' : `token, micro index ${i}`, judged, ({ accuracy }) => accuracy[i]),
   );
   if (judged.some((line) => line.stop_accuracy !== null))
     accuracies.push(curve('stop', judged, ({ stop_accuracy }) => stop_accuracy));

@@ -213,6 +213,18 @@ describe('a run of training', () => {
     expect(total(unmerged)).toEqual([samples.flatMap(({ response }) => response).length]);
   });
 
+  it('recipe/R5: a sample is broken in another way in another epoch, and in the same way in another run', () => {
+    const counts = () =>
+      [
+        ...runOf(recipe({ breaks: { forced: 1 }, steps: undefined, epochs: 2, batch_tokens: 100 })).events(),
+      ].flatMap((event) => (event.kind === 'step' ? [event.record.hits.count] : []));
+    // One batch is an epoch, so only the breaks can differ.
+    const [first, second, ...more] = counts();
+    expect(more).toEqual([]);
+    expect(second).not.toEqual(first);
+    expect(counts()).toEqual([first, second]);
+  });
+
   it('optimiser/C7: a number that is not finite ends it, with step, sample and tensor; the parameters are as before', () => {
     const run = runOf();
     for (const { kind } of run.events()) if (kind === 'step' && run.step === 2) break;
