@@ -65,3 +65,31 @@ export function takeFor<T, R>(steps: Generator<T, R>, milliseconds: number): Sli
   } while (performance.now() < end);
   return { taken, result: undefined };
 }
+
+/** Ctrl-C as a wish, for work that has something to finish first. */
+export interface InterruptListener {
+  readonly heard: boolean;
+  /** From now on Ctrl-C does what it did before. */
+  stop(): void;
+}
+
+/** Listens for Ctrl-C in place of everyone else; a second one ends the process. */
+export function listenForInterrupt(): InterruptListener {
+  const others = process.listeners('SIGINT');
+  let heard = false;
+  const listen = (): void => {
+    if (heard) process.exit(INTERRUPTED_EXIT_CODE);
+    heard = true;
+  };
+  process.removeAllListeners('SIGINT');
+  process.on('SIGINT', listen);
+  return {
+    get heard() {
+      return heard;
+    },
+    stop() {
+      process.removeListener('SIGINT', listen);
+      for (const other of others) process.on('SIGINT', other);
+    },
+  };
+}

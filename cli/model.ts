@@ -65,20 +65,29 @@ export interface LoadedModel {
 /** Loads the model into the kernels that the options ask for, with a progress bar. */
 export function loadModel(context: Context, checkpoint: Checkpoint, options: ModelOptions): LoadedModel {
   const { output, interruptibly } = context;
-  const kernels = readKernels(context, options, checkpoint.config);
+  const kernels = kernelsFor(context, options, checkpoint.config);
   const progress = output.progress('Loading');
   try {
     const model = interruptibly(() => checkpoint.loadModel(kernels, progress.update));
-    const threads = 'useThreads' in kernels ? (options.threads ?? useFastest(kernels, model)) : 1;
-    return { model, threads };
+    return { model, threads: settleThreads(kernels, model, options.threads) };
   } finally {
     progress.stop();
   }
 }
 
-function readKernels(
+/** How many threads share the work from now on: as many as were asked for, else as are fastest. */
+export function settleThreads(
+  kernels: Kernels | SimdKernels,
+  model: Model,
+  threads: number | undefined,
+): number {
+  return 'useThreads' in kernels ? (threads ?? useFastest(kernels, model)) : 1;
+}
+
+/** The kernels that the options ask for. */
+export function kernelsFor(
   { output }: Context,
-  { numerics, kernels, threads }: ModelOptions,
+  { numerics, kernels, threads }: Omit<ModelOptions, 'checkpoint'>,
   config: ModelConfig,
 ): Kernels | SimdKernels {
   if (kernels === 'simd' && numerics !== 'f32') {

@@ -49,6 +49,8 @@ export interface Output {
   turn(): Promise<void>;
   /** Like {@link turn}, after everything has been written. */
   flush(): Promise<void>;
+  /** One line of talk that the next one replaces, on a terminal; an empty one takes it away. */
+  status(text: string): void;
   /** A progress bar on stderr, if that is a terminal, once the work has taken a second. */
   progress(label: string): Progress;
 }
@@ -107,6 +109,10 @@ export function createOutput({ stdout, stderr }: Streams): Output {
       // The callback comes when this and everything before it is written, or with the error.
       if (!state.closed) await new Promise<void>((resolve) => stdout.write('', () => resolve()));
       await output.turn();
+    },
+    status(text) {
+      // Back to the beginning of the line, and clear it; a line that wraps could not be replaced.
+      if (stderr.isTTY) stderr.write(`\r\u001b[K${printable(text).slice(0, (stderr.columns ?? 80) - 1)}`);
     },
     progress: (label) => (stderr.isTTY ? terminalProgress(label, stderr) : { update() {}, stop() {} }),
   };

@@ -5,18 +5,19 @@
  */
 
 export { writeFileAtomically } from './checkpoint/atomic-output.ts';
-export { type Checkpoint, type OnTensor, openCheckpoint } from './checkpoint/checkpoint.ts';
+export { type Checkpoint, type OnTensor, openCheckpoint, readText } from './checkpoint/checkpoint.ts';
 export { configJson, parseConfig, type WeightDtype } from './checkpoint/config-file.ts';
 export { exportHuggingFace } from './checkpoint/export-hugging-face.ts';
-export { readWhole } from './checkpoint/folder-files.ts';
+export { readCompanions, readWhole } from './checkpoint/folder-files.ts';
 export { importHuggingFace } from './checkpoint/import-hugging-face.ts';
 export { importLlama2c } from './checkpoint/import-llama2c.ts';
 export { importStateDict } from './checkpoint/import-state-dict.ts';
 export { graft, initialiser } from './checkpoint/initialise.ts';
 export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
-export { type Pair, parsePairs } from './checkpoint/pairs-file.ts';
+export { type Pair, parsePairs, parsePrompts } from './checkpoint/pairs-file.ts';
 export { presets } from './checkpoint/presets.ts';
 export { type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
+export { readSnapshot, type Snapshot, writeSnapshot } from './checkpoint/snapshot.ts';
 export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
 export {
   type CheckpointContents,
@@ -78,8 +79,9 @@ export {
   type PromptAndResponse,
 } from './text/prompt-and-response.ts';
 export { streamingDecoder } from './text/streaming-decoder.ts';
-export type { DecodeOptions, TextTokenizer } from './text/tokenizer.ts';
+export { type DecodeOptions, loadTokenizer, type TextTokenizer } from './text/tokenizer.ts';
 export { discardTrace, namedTrace, recordTrace, type Trace } from './trace.ts';
+export { type DistilledResponse, type DistillOptions, distill } from './train/distill.ts';
 export type { TrainingSample } from './train/forward.ts';
 export {
   type AdamW,
@@ -90,13 +92,26 @@ export {
   type Moments,
   type ParameterGroup,
 } from './train/optimiser.ts';
+export { type GraftRecipe, type PretrainRecipe, parseRecipe, type Recipe } from './train/recipe.ts';
+export {
+  createTrainingRun,
+  type EvaluationRecord,
+  type RunState,
+  type StepRecord,
+  type TrainingEvent,
+  type TrainingRun,
+  type TrainingRunOptions,
+} from './train/run.ts';
+export { checkSameRun, parseStoredRun, type StoredRun, storedRunJson } from './train/run-state.ts';
 export {
   defaultLossWeights,
+  type Hits,
   type LossWeights,
   nextTokenLoss,
   type SampleLoss,
   sampleLoss,
 } from './train/sample-loss.ts';
+export { type EncodingOptions, encodeSample, type Fitting, fitting, type Sample } from './train/samples.ts';
 export { type CosineSchedule, learningRateAt } from './train/schedule.ts';
 export {
   DEFAULT_MAX_STEPS,
@@ -114,7 +129,13 @@ export {
   strategies,
   type Thresholds,
 } from './train/segmentation.ts';
-export { type StepResult, type StepSample, type Trainer, trainingStep } from './train/step.ts';
+export {
+  type MeanLoss,
+  type StepResult,
+  type StepSample,
+  type Trainer,
+  trainingStep,
+} from './train/step.ts';
 export { type TrainingPass, trainingPass } from './train/tape.ts';
 export { type TokenMetrics, type TokenMetricsOptions, tokenMetrics } from './train/token-metrics.ts';
 export { type TrainableModel, type TrainableParameter, trainableModel } from './train/trainable.ts';

@@ -12,12 +12,18 @@ describe('prompts and responses from JSON Lines', () => {
     expect(parsePairs('\n', 'data.jsonl')).toEqual([]);
   });
 
+  it('what judges have in a line is passed over', () => {
+    const line =
+      '{"id": "train/json/0", "family": "json", "unseen": false, "response": "b", "check": {"a": 1}}';
+    expect(parsePairs(line, 'x')).toEqual([{ prompt: '', response: 'b', place: 'x, line 1' }]);
+  });
+
   it.each([
     ['{"response": "a"}\n{"response": ', 'data.jsonl, line 2, column 14: expected'],
     ['["a", "b"]', 'data.jsonl, line 1: expected an object'],
     ['{"prompt": "a"}', 'data.jsonl, line 1: response: expected a string, found nothing'],
     ['{"response": 1}', 'data.jsonl, line 1: response: expected a string, found 1'],
-    ['{"response": "a", "id": 1}', 'data.jsonl, line 1: id: expected no key of this name, found 1'],
+    ['{"response": "a", "promt": 1}', 'data.jsonl, line 1: promt: expected no key of this name, found 1'],
     ['{"response": "a", "response": "b"}', 'data.jsonl, line 1, column 19: expected'],
     ['{"response": "a"} {"response": "b"}', 'data.jsonl, line 1, column 19: expected'],
   ])('%s is refused with its place', (text, message) => {

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configJson } from '../../lib/checkpoint/config-file.ts';
+import { BYTE_VOCABULARY_SIZE } from '../../lib/text/byte-tokenizer.ts';
 import {
   checkpointFiles,
   plainConfig,
@@ -12,6 +13,7 @@ import {
   tiedConfig,
   writeFolder,
 } from '../helpers/checkpoint-folders.ts';
+import { graftJson, pretrainJson } from '../helpers/recipes.ts';
 import { hamburger, stdoutOf, workFolder } from './run.ts';
 
 /** Each command's words. `init` first: other examples use what its examples make. */
@@ -22,6 +24,8 @@ const commands = [
   ['inspect'],
   ['trace'],
   ['segment'],
+  ['distill'],
+  ['train'],
   ['import'],
   ['import', 'llama2c'],
   ['import', 'hf'],
@@ -76,6 +80,9 @@ function writeLlama2c(folder: string): void {
   writeFileSync(join(folder, 'tokenizer.bin'), Buffer.concat([Buffer.of(8, 0, 0, 0), ...entries]));
 }
 
+/** With the vocabulary of the byte tokenizer. */
+const trainedModel = configJson({ ...plainConfig, vocabSize: BYTE_VOCABULARY_SIZE }, 'F32');
+
 describe('examples of the help texts', () => {
   const cwd = workFolder();
   writeLlama2c(cwd);
@@ -83,6 +90,10 @@ describe('examples of the help texts', () => {
   writeFolder(cwd, {
     'hamburger.safetensors': tensorFile(tensorsOf(tiedConfig)),
     'config.json': configJson(tiedConfig, 'F32'),
+    'prompts.jsonl': '{"prompt": "Once"}\n',
+    'train.jsonl': '{"prompt": "One day", "response": "."}\n',
+    'pretrain.json': pretrainJson({ model: trainedModel, steps: 1 }),
+    'graft.json': graftJson({ base: 'base-run/checkpoint', epochs: 1 }),
   });
 
   it.each(commands.map((command) => [['hamburger', ...command].join(' '), command] as const))(
@@ -94,7 +105,8 @@ describe('examples of the help texts', () => {
       expect(examples.length).toBeGreaterThan(0);
       for (const args of examples) {
         // What an example is to make, another one may have made before it.
-        const making = args.includes('--out') && !args.includes('trace') ? ['--force'] : [];
+        const replaces = ['trace', 'distill', 'train'].some((name) => args.includes(name));
+        const making = args.includes('--out') && !replaces ? ['--force'] : [];
         const { code, stderr } = await hamburger([...args, ...making], { cwd });
         expect({ args, code, stderr }).toEqual({
           args,

@@ -38,6 +38,11 @@ const MAY: Record<string, readonly string[]> = {
     'lib/ops',
     'lib/model',
     'lib/decode',
+    'lib/text',
+    // What a recipe and its data are written in.
+    'lib/schema.ts',
+    'lib/checkpoint/config-file.ts',
+    'lib/checkpoint/pairs-file.ts',
   ],
   'lib/text': ['lib/errors.ts', 'lib/schema.ts'],
   'lib/text/tokenizer.ts': ['lib/errors.ts', 'lib/schema.ts', '@huggingface/tokenizers'],
@@ -52,6 +57,7 @@ const MAY: Record<string, readonly string[]> = {
     'lib/model',
     'lib/text',
     'lib/trace.ts',
+    'node:crypto',
     'node:fs',
     'node:path',
   ],
@@ -59,6 +65,7 @@ const MAY: Record<string, readonly string[]> = {
   'fixtures/corpus': ['fixtures/corpus', 'lib', 'node:'],
   'fixtures/corpus/sandbox.ts': ['quickjs-emscripten-core'],
   cli: ['cli', 'lib/index.ts', 'commander', 'ansis', 'cli-progress', 'node:'],
+  'cli/chart.ts': ['d3-scale', 'd3-shape'],
 };
 
 /** Modules that a page in a browser needs; none of them may reach `node:`. */

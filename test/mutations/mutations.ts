@@ -19,6 +19,7 @@ const embedder = 'lib/model/compositional-embedder.ts';
 const embedderTest = 'test/model/compositional-embedder.test.ts';
 const microTest = 'test/model/micro-step-decoder.test.ts';
 const generateTest = 'test/decode/generate.test.ts';
+const runTest = 'test/train/run.test.ts';
 const segmentationTest = 'test/train/segmentation.test.ts';
 
 /** A wrong sign in each backward: what it is the backward of, where, what is replaced. */
@@ -501,6 +502,62 @@ export const mutations: readonly Mutation[] = [
     replace: 'end - window',
     test: 'test/train/token-metrics.test.ts',
     caughtBy: 'segmentation/C4: window 5: as the independent base has it',
+  },
+  {
+    mistake: 'a shuffle that changes places with any element',
+    file: 'lib/train/batches.ts',
+    find: 'uniforms.next() * (i + 1)',
+    replace: 'uniforms.next() * n',
+    test: 'test/train/batches.test.ts',
+    caughtBy: 'recipe/R3: every order of three is as likely as any other',
+  },
+  {
+    mistake: 'the stop head is told to stop where a segment was broken',
+    file: 'lib/train/breaks.ts',
+    find: 'return { sizes: cut, stops };',
+    replace: 'return { sizes: cut, stops: stopsOf(cut) };',
+    test: 'test/train/breaks.test.ts',
+    caughtBy: 'recipe/R5: a break changes what is merged, never the target of the stop head',
+  },
+  {
+    mistake: 'the loss makes stop targets of its own, whatever the segmentation said',
+    file: 'lib/train/sample-loss.ts',
+    find: 'sample.stops ?? sample',
+    replace: 'sample',
+    test: 'test/train/sample-loss.test.ts',
+    caughtBy: 'recipe/R5: stop targets that are given go before the ends of the segments',
+  },
+  {
+    mistake: 'a run that goes on forgets how many steps the optimiser has taken',
+    file: 'lib/train/run.ts',
+    find: 'optimiser.resume(state.step);',
+    replace: '',
+    test: runTest,
+    caughtBy: 'recipe/R7: from a snapshot after any step',
+  },
+  {
+    mistake: 'a run that goes on evaluates once more',
+    file: 'lib/train/run.ts',
+    find: 'evaluated = state.evaluated;',
+    replace: '',
+    test: runTest,
+    caughtBy: 'recipe/R7: from a snapshot after any step',
+  },
+  {
+    mistake: 'breaks are the same in every epoch',
+    file: 'lib/train/run.ts',
+    find: "namedUniforms(seed, 'breaks', epoch, n)",
+    replace: "namedUniforms(seed, 'breaks', 0, n)",
+    test: runTest,
+    caughtBy: 'recipe/R5: a sample is broken in another way in another epoch',
+  },
+  {
+    mistake: 'the optimiser takes its step although the loss is NaN',
+    file: 'lib/train/step.ts',
+    find: 'if (!Number.isFinite(value)) {',
+    replace: 'if (false) {',
+    test: runTest,
+    caughtBy: 'optimiser/C7: a number that is not finite ends it',
   },
   ...wrongSigns,
 ];

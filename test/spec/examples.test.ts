@@ -32,8 +32,11 @@ import { softmax } from '../../lib/ops/softmax.ts';
 import { swiglu } from '../../lib/ops/swiglu.ts';
 import { type Numerics, sizeOf, type Tensor } from '../../lib/tensor/tensor.ts';
 import { discardTrace, recordTrace } from '../../lib/trace.ts';
+import { batchesFrom, shuffled, totalSteps } from '../../lib/train/batches.ts';
+import { withBreaks } from '../../lib/train/breaks.ts';
 import { stopCrossEntropy, teacherDivergence, tokenCrossEntropy } from '../../lib/train/losses.ts';
 import { clipGradients, createAdamW } from '../../lib/train/optimiser.ts';
+import { type GraftRecipe, parseRecipe } from '../../lib/train/recipe.ts';
 import { learningRateAt } from '../../lib/train/schedule.ts';
 import { metrics, segmentSizes, strategies } from '../../lib/train/segmentation.ts';
 import { trainingPass } from '../../lib/train/tape.ts';
@@ -291,6 +294,25 @@ const runners: Record<
       e.rates.map((_: number, i: number) => learningRateAt({ warmUp, ...rest }, i)),
       e.rates,
     );
+  },
+  recipe: (e) => {
+    const { batchTokens, data, segmentation, adam } = parseRecipe(e.recipe, 'recipe.json') as GraftRecipe;
+    expect([batchTokens, data.chat, segmentation.strategy.name, adam.beta2]).toEqual([
+      2048,
+      true,
+      'sliding',
+      0.999,
+    ]);
+    expect(shuffled(e.order.n, e.order.seed, e.order.epoch)).toEqual(e.order.samples);
+    const { lengths, batch_tokens, seed, epochs, samples } = e.batches;
+    const options = { lengths, batchTokens: batch_tokens, seed };
+    const batches = batchesFrom(0, options);
+    const taken = Array.from({ length: totalSteps({ epochs }, options) }, () => batches.next().value.samples);
+    expect(taken).toEqual(samples);
+    const uniforms = replayedUniforms(e.breaks.uniforms);
+    const { cut, stops } = e.breaks;
+    expect(withBreaks(e.breaks.sizes, e.breaks, uniforms)).toEqual({ sizes: cut, stops });
+    expect(uniforms.remaining).toBe(0);
   },
   checkpoint: (e) => {
     const { vocab_size, hidden_size, intermediate_size, num_hidden_layers, heads, tied } = e.config;

@@ -42,7 +42,7 @@ describe('training step', () => {
     // A learning rate of 0: the parameters stay, the gradients can be looked at.
     const result = trainingStep(t, samples, [0, 0]);
     const together = [...trained.place.gradients.data];
-    const model = { ...trained.model, kernels: pass.kernels };
+    const model = { ...trained.model, kernels: pass.kernels } as HamburgerModel;
     const separate = samples.map((each) => {
       trained.place.gradients.data.fill(0);
       const loss = sampleLoss(model, each, t.lossWeights, 1, null);

@@ -1,0 +1,161 @@
+/**
+ * `hamburger distill`: responses of a base to many prompts, to train HAMburger modules on.
+ *
+ * @module
+ */
+
+import type { Command } from 'commander';
+import {
+  type Checkpoint,
+  type DistillOptions,
+  decodeUtf8,
+  distill,
+  encodeConversation,
+  encodePair,
+  openCheckpoint,
+  parsePrompts,
+  readWhole,
+  writeFileAtomically,
+} from '../../lib/index.ts';
+import type { Context } from '../context.ts';
+import { arithmeticOptions, loadModel, type ModelOptions } from '../model.ts';
+import { namingOptions } from '../option-names.ts';
+import { examples, fileNamed, integer, nonEmpty, number, option } from '../options.ts';
+import { thousands } from '../output.ts';
+import { chatTemplateOf, tokenizerOf } from '../run.ts';
+import { tokenText } from '../token-text.ts';
+
+const DEFAULT_MAX_TOKENS = 256;
+
+/** Fixed, so that a command gives the same data every time. */
+const DEFAULT_SEED = '0';
+
+interface Options extends Omit<ModelOptions, 'checkpoint'> {
+  readonly prompts: string;
+  readonly out: string;
+  readonly chat?: true;
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed: string;
+}
+
+export function addDistill(program: Command, context: Context): void {
+  const [numerics, kernels, threads] = arithmeticOptions();
+  program
+    .command('distill')
+    .summary('let a base answer prompts, for training')
+    .description(
+      'Lets a base answer many prompts, and writes prompts and responses as JSON Lines: data to train HAMburger modules on, in the ' +
+        "base's own words. What a limit cut short is left out. Modules that the checkpoint has are not used.",
+    )
+    .argument('<base>', 'checkpoint folder')
+    .optionsGroup('Options of the data:')
+    .addOption(
+      option(
+        '--prompts <file>',
+        'JSON Lines: {"prompt": "..."}; responses that are there are passed over',
+      ).makeOptionMandatory(),
+    )
+    .addOption(
+      option(
+        '--out <file>',
+        'file to be made; an old one is replaced',
+        fileNamed('.jsonl'),
+      ).makeOptionMandatory(),
+    )
+    .addOption(option('--chat', "make each prompt the user's message of the chat template"))
+    .optionsGroup('Options of decoding:')
+    .addOption(
+      option('--max-tokens <n>', 'most tokens of a response', integer(1), { value: DEFAULT_MAX_TOKENS }),
+    )
+    .addOption(
+      option(
+        '--temperature <t>',
+        '0 for the likeliest token, above 0 to sample',
+        number('a number of at least 0', (value) => value >= 0),
+        { value: 0 },
+      ),
+    )
+    .addOption(option('--top-k <k>', 'sample from the k likeliest tokens', integer(1)))
+    .addOption(
+      option(
+        '--top-p <p>',
+        'sample from the likeliest tokens that together have probability p',
+        number('a number above 0 and up to 1', (value) => 0 < value && value <= 1),
+      ),
+    )
+    .addOption(option('--seed <text>', 'seed of the sampling', nonEmpty('a seed'), { value: DEFAULT_SEED }))
+    .addOption(numerics)
+    .addOption(kernels)
+    .addOption(threads)
+    .addHelpText(
+      'after',
+      examples(
+        'hamburger distill tiny --prompts prompts.jsonl --out data.jsonl --max-tokens 20',
+        'hamburger distill tiny --prompts prompts.jsonl --out data.jsonl --temperature 0.8 --top-p 0.95 --seed 7 --max-tokens 20',
+      ),
+    )
+    .action((base: string, options: Options) => action(context, base, options));
+}
+
+async function action(context: Context, folder: string, options: Options): Promise<void> {
+  const { output, interruptibly } = context;
+  const { prompts, model, checkpoint } = prepare(context, folder, options);
+  const tokenizer = checkpoint.tokenizer!;
+  const settings = settingsOf(options);
+  const lines: string[] = [];
+  let tokens = 0;
+  const progress = output.progress('Answering');
+  for (const [n, { prompt, ids, place }] of prompts.entries()) {
+    const names = { prompt: place, 'token id': place, temperature: '--temperature', 'top-p': '--top-p' };
+    const response = namingOptions(names, () => interruptibly(() => distill(model, ids, n, settings)));
+    progress.update(n + 1, prompts.length);
+    await output.turn();
+    // A base without a token that ends texts ends none; its responses are no worse for it.
+    if (!response.ended && model.config.eosTokenIds.length > 0) continue;
+    const decoder = tokenText(tokenizer, ids);
+    const text = response.ids.map((id) => decoder.push(id)).join('') + decoder.flush();
+    lines.push(`${JSON.stringify({ prompt, response: text })}\n`);
+    tokens += response.ids.length;
+  }
+  progress.stop();
+  writeFileAtomically(options.out, (sink) => sink.write(new TextEncoder().encode(lines.join(''))));
+  output.say(`${options.out}: ${thousands(lines.length)} responses, ${thousands(tokens)} tokens`);
+  const cut = prompts.length - lines.length;
+  if (cut > 0)
+    output.say(`left out: ${thousands(cut)} responses that --max-tokens or the positions cut short`);
+}
+
+function settingsOf({ maxTokens, temperature, topK, topP, seed }: Options): DistillOptions {
+  const limits = { ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }) };
+  return { maxTokens, seed, sampling: temperature === 0 ? null : { temperature, ...limits } };
+}
+
+/** Opens the base, makes ids of all prompts, and loads the model. */
+function prepare(context: Context, folder: string, options: Options) {
+  const checkpoint = openCheckpoint(folder);
+  try {
+    const file = options.prompts;
+    const prompts = parsePrompts(decodeUtf8(readWhole(file), file), file).map(({ prompt, place }) => ({
+      prompt,
+      place,
+      ids: promptIds(checkpoint, prompt, options.chat),
+    }));
+    const { model } = loadModel(context, checkpoint, options);
+    return { checkpoint, model, prompts };
+  } finally {
+    checkpoint.close();
+  }
+}
+
+function promptIds(checkpoint: Checkpoint, prompt: string, chat: true | undefined): readonly number[] {
+  const tokenizer = tokenizerOf(checkpoint, 'Distilling needs texts');
+  if (!chat) return encodePair(tokenizer, prompt, '').prompt.ids;
+  const { bosToken, eosToken } = checkpoint;
+  const pair = { prompt, response: '' };
+  const subject = `chat template of ${checkpoint.folder}`;
+  return encodeConversation(tokenizer, chatTemplateOf(checkpoint), pair, { bosToken, eosToken }, subject)
+    .prompt.ids;
+}

@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { checkpointFiles, plainConfig, writeFolder } from '../../helpers/checkpoint-folders.ts';
+import { hamburger, init, jsonOf, toy, workFolder } from '../run.ts';
+
+const cwd = workFolder();
+writeFolder(join(cwd, 'bare'), checkpointFiles(plainConfig));
+writeFolder(cwd, {
+  'prompts.jsonl':
+    '{"prompt": "One day"}\n\n{"prompt": "Once there was a little", "response": "x", "id": "a"}\n',
+  'second.jsonl': '{"prompt": "Mila"}\n{"prompt": "Once there was a little"}\n',
+  'none.jsonl': '{"prompt": "One day"}\n{"response": "x"}\n',
+});
+
+const distill = (...args: string[]) =>
+  hamburger(['distill', toy, '--prompts', 'prompts.jsonl', ...args], { cwd });
+
+const lines = (file: string) =>
+  readFileSync(join(cwd, file), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { prompt: string; response: string });
+
+describe('distill', () => {
+  it("writes what the base alone says, without the token that ends it; the file's own responses do not matter", async () => {
+    const { code, stderr } = await distill('--out', 'a.jsonl', '--max-tokens', '400');
+    expect(code).toBe(0);
+    const written = lines('a.jsonl');
+    expect(written.map(({ prompt }) => prompt)).toEqual(['One day', 'Once there was a little']);
+    const args = ['generate', 'One day', '--mode', 'base', '--no-prompt', '--max-tokens', '400'];
+    const { text, ids } = await jsonOf<{ text: string; ids: number[] }>(args);
+    expect(written[0]!.response).toBe(text);
+    expect(stderr).toMatch(/^a\.jsonl: 2 responses, \d+ tokens\n$/);
+    expect(ids.length).toBeGreaterThan(20);
+  });
+
+  it('samples the same for the same seed, prompt by prompt, and otherwise for another', async () => {
+    const sampling = ['--temperature', '1', '--max-tokens', '400'];
+    const of = async (out: string, ...args: string[]) => {
+      expect((await distill('--out', out, ...sampling, ...args)).code).toBe(0);
+      return lines(out);
+    };
+    const first = await of('b.jsonl', '--seed', '7');
+    expect(await of('c.jsonl', '--seed', '7')).toEqual(first);
+    expect(await of('d.jsonl', '--seed', '8')).not.toEqual(first);
+    // The second prompt's draws do not depend on the first.
+    expect((await of('e.jsonl', '--seed', '7', '--prompts', 'second.jsonl')).at(-1)).toEqual(first.at(-1));
+  });
+
+  it('leaves out what a limit cut short, and says how many: a model would learn to end there', async () => {
+    const { code, stderr } = await distill('--out', 'cut.jsonl', '--max-tokens', '5');
+    expect([code, stderr]).toEqual([
+      0,
+      'cut.jsonl: 0 responses, 0 tokens\nleft out: 2 responses that --max-tokens or the positions cut short\n',
+    ]);
+  });
+
+  it.each([
+    [
+      'a file with a line without a prompt',
+      ['--prompts', 'none.jsonl'],
+      'none.jsonl, line 2: prompt: expected a string',
+    ],
+    ['another name', ['--out', 'x.txt'], 'Expected the name of a file that ends with .jsonl'],
+  ])('%s is refused, and nothing is written', async (_, args, message) => {
+    const { code, stderr } = await distill('--out', 'never.jsonl', ...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+    expect(existsSync(join(cwd, 'never.jsonl'))).toBe(false);
+  });
+
+  it('--chat: the prompt goes through the template, and a template that is not there is refused', async () => {
+    expect((await distill('--chat', '--out', 'chat.jsonl', '--max-tokens', '400')).code).toBe(0);
+    const args = ['generate', 'One day', '--chat', '--mode', 'base', '--max-tokens', '400'];
+    expect(lines('chat.jsonl')[0]!.response).toBe((await jsonOf<{ text: string }>(args)).text);
+    await init(cwd, '--preset', 'tiny', '--out', 'tiny');
+    const { code, stderr } = await hamburger(
+      ['distill', 'tiny', '--prompts', 'prompts.jsonl', '--out', 'never.jsonl', '--chat'],
+      { cwd },
+    );
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--chat: tiny: expected a chat template')]);
+  });
+
+  it('a base without a tokenizer is refused', async () => {
+    const args = ['distill', 'bare', '--prompts', 'prompts.jsonl', '--out', 'never.jsonl'];
+    const { code, stderr } = await hamburger(args, { cwd });
+    expect(code).toBe(2);
+    expect(stderr).toContain('bare: expected a tokenizer');
+  });
+});
