@@ -4,13 +4,16 @@ import { createHash } from 'node:crypto';
 import type { Engine } from './engines.ts';
 import { type Line, type Report, WAYS, type Way } from './report.ts';
 
+/** Ways without WebAssembly, which every engine can go. */
+const READABLE: readonly Way[] = ['functions', 'f64', 'f32 reference'];
+
 /** What became of an engine: its report, or why there is none. */
 export type Outcome =
   | { readonly kind: 'ran'; readonly engine: Engine; readonly version: string; readonly report: Report }
   | { readonly kind: 'failed'; readonly engine: Engine; readonly version: string; readonly reason: string }
   | { readonly kind: 'absent'; readonly engine: Engine; readonly reason: string };
 
-/** Claim → the hash that it must have: the one that is pinned, else the one that most have. */
+/** Claim → the hash that it must have: the one that is pinned, else what the readable code gives under most engines. */
 export function expectedHashes(
   outcomes: readonly Outcome[],
   pinned: Readonly<Record<string, string>>,
@@ -18,7 +21,8 @@ export function expectedHashes(
   const votes = new Map<string, Map<string, number>>();
   for (const outcome of outcomes) {
     if (outcome.kind !== 'ran') continue;
-    for (const { claim, sha256 } of outcome.report.lines) {
+    for (const { claim, way, sha256 } of outcome.report.lines) {
+      if (!READABLE.includes(way)) continue;
       const counts = votes.get(claim) ?? new Map<string, number>();
       votes.set(claim, counts.set(sha256, (counts.get(sha256) ?? 0) + 1));
     }

@@ -1,9 +1,9 @@
 /** Finds engines, and installs them: npm packages into a folder below `node_modules`, Debian's into the system. */
 
-import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { DebianSource, Engine, NpmSource } from './engines.ts';
+import { start } from './process.ts';
 
 /** Longest that one package may take, in milliseconds. */
 const INSTALL_LIMIT = 120_000;
@@ -20,9 +20,9 @@ export function findEngine({ id, source }: Engine, cache: string): Found {
   return source.kind === 'npm' ? findPackage(source, cache) : findProgram(source);
 }
 
-/** Installs an engine; afterwards {@link findEngine} finds it, or says what to do. Returns what went wrong. */
-export function installEngine({ source }: Engine, cache: string): string | undefined {
-  return source.kind === 'npm' ? installPackage(source, cache) : installDebian(source);
+/** Installs an engine, so that {@link findEngine} finds it. @throws Error with what went wrong */
+export async function installEngine({ source }: Engine, cache: string): Promise<void> {
+  await (source.kind === 'npm' ? installPackage(source, cache) : installDebian(source));
 }
 
 const prefixOf = (source: NpmSource, cache: string) =>
@@ -50,32 +50,25 @@ function findProgram(source: DebianSource): Found {
   return { missing: `Debian package ${source.package} is not installed (--install, as root)` };
 }
 
-function installPackage(source: NpmSource, cache: string): string | undefined {
+async function installPackage(source: NpmSource, cache: string): Promise<void> {
   const options = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
-  return run('npm', [
-    'install',
-    ...options,
-    '--prefix',
-    prefixOf(source, cache),
-    `${source.package}@${source.version}`,
-  ]);
+  const name = `${source.package}@${source.version}`;
+  await start('npm', ['install', ...options, '--prefix', prefixOf(source, cache), name], INSTALL_LIMIT)
+    .output;
 }
 
-function installDebian(source: DebianSource): string | undefined {
-  if (process.getuid?.() !== 0) return 'Debian packages are installed by root only';
-  const install = () => run('apt-get', ['install', '-y', '--no-install-recommends', source.package]);
-  // The list of packages may be missing or out of date; fetching it is needed only then.
-  return install() === undefined ? undefined : (run('apt-get', ['update']) ?? install());
-}
-
-/** Runs a command quietly. Returns what went wrong. */
-function run(command: string, args: readonly string[]): string | undefined {
-  const { status, stderr, error } = spawnSync(command, args, {
-    encoding: 'utf8',
-    timeout: INSTALL_LIMIT,
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  });
-  if (status === 0) return undefined;
-  const reason = error?.message ?? stderr.trim().split('\n').at(-1) ?? `exit code ${status}`;
-  return `${command} ${args[0]}: ${reason}`;
+async function installDebian(source: DebianSource): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('Debian packages are installed by root only');
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // Only one of these runs at a time; the others wait for it.
+  const aptGet = (...args: string[]) =>
+    start('apt-get', ['-o', 'DPkg::Lock::Timeout=-1', ...args], INSTALL_LIMIT, environment).output;
+  const install = () => aptGet('install', '-y', '--no-install-recommends', source.package);
+  try {
+    await install();
+  } catch {
+    // The list of packages may be missing, or older than what the mirror has.
+    await aptGet('update');
+    await install();
+  }
 }

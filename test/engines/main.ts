@@ -13,8 +13,8 @@ import { type Files, PRINT_REPORT, runEngine, versionOf } from './run-engine.ts'
 /** What is known without any engine. */
 const PINNED = { 'f32 trace': PINNED_TRACE.f32, 'f64 trace': PINNED_TRACE.f64 };
 
-/** Engines at a time: those of one thread leave a core idle. */
-const AT_A_TIME = 2;
+/** Engines at a time: installing waits for the network, and QuickJS keeps only one core busy. */
+const AT_A_TIME = 3;
 
 interface Options {
   readonly install: boolean;
@@ -86,19 +86,19 @@ async function writeBundle(root: string, cache: string): Promise<Files> {
   return files;
 }
 
-/** Runs engines, a few at a time, the last first: QuickJS takes as long as several others. */
+/** Installs and runs engines, a few at a time, the last first: QuickJS takes as long as several others. */
 async function runAll(
   engines: readonly Engine[],
   cache: string,
   install: boolean,
   files: Files,
 ): Promise<readonly Outcome[]> {
-  // All are installed before one is run: installing waits for npm, and nothing else can happen meanwhile.
-  const waiting = engines.map((engine) => ({ engine, found: locate(engine, cache, install) }));
+  const waiting = [...engines];
   const outcomes = new Map<Engine, Outcome>();
   const work = async (): Promise<void> => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      outcomes.set(next.engine, await runOne(next.engine, next.found, files));
+    for (let engine = waiting.pop(); engine !== undefined; engine = waiting.pop()) {
+      const found = await locate(engine, cache, install);
+      outcomes.set(engine, await runOne(engine, found, files));
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, work));
@@ -106,12 +106,16 @@ async function runAll(
 }
 
 /** Where an engine is, installed if that is wanted and needed. */
-function locate(engine: Engine, cache: string, install: boolean): Found {
+async function locate(engine: Engine, cache: string, install: boolean): Promise<Found> {
   const found = findEngine(engine, cache);
   if (!install || 'path' in found) return found;
   console.error(`${engine.name}: installing`);
-  const trouble = installEngine(engine, cache);
-  return trouble === undefined ? findEngine(engine, cache) : { missing: trouble };
+  try {
+    await installEngine(engine, cache);
+    return findEngine(engine, cache);
+  } catch (error) {
+    return { missing: `could not be installed: ${lineOf(error)}` };
+  }
 }
 
 async function runOne(engine: Engine, found: Found, files: Files): Promise<Outcome> {
@@ -124,8 +128,13 @@ async function runOne(engine: Engine, found: Found, files: Files): Promise<Outco
     console.error(`${engine.name} ${version}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
     return { kind: 'ran', engine, version, report };
   } catch (error) {
-    return { kind: 'failed', engine, version, reason: (error as Error).message };
+    return { kind: 'failed', engine, version, reason: lineOf(error) };
   }
+}
+
+/** What went wrong, in one line. */
+function lineOf(error: unknown): string {
+  return (error as Error).message.replaceAll(/\s+/g, ' ');
 }
 
 /** An outcome for other programs. */

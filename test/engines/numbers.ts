@@ -3,8 +3,12 @@
 import { powerOfTwo } from '../../lib/math/powers-of-two.ts';
 import { type Elements, type Numerics, sizeOf, type Tensor } from '../../lib/tensor/tensor.ts';
 
-/** `ordinary` numbers are finite, from subnormal to a few hundred; `mixed` ones are of every kind. */
-export type Kind = 'ordinary' | 'mixed';
+/**
+ * `ordinary` numbers are finite, from subnormal to a few hundred; `small` ones have products that are subnormal; `mixed` ones are of
+ * every kind, infinities and NaN included.
+ */
+export const KINDS = ['ordinary', 'small', 'mixed'] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** Unsigned 32-bit integers from a seed. */
 export function integers(seed: number): () => number {
@@ -66,7 +70,8 @@ export function fillNumbers(out: Elements, numerics: Numerics, seed: number, kin
   const smallest = numerics === 'f32' ? 149 : 1074;
   for (let i = 0; i < out.length; i++) {
     const choice = next() % 64;
-    if (kind === 'mixed' && choice === 0) out[i] = special[next() % special.length]!;
+    if (kind === 'small') out[i] = unit() * powerOfTwo((choice % 8) - (smallest >> 1));
+    else if (kind === 'mixed' && choice === 0) out[i] = special[next() % special.length]!;
     else if (kind === 'mixed' && choice < 4) {
       out[i] = numerics === 'f32' ? f32OfBits(next()) : f64OfBits(next(), next());
     } else if (choice < 8) out[i] = unit() * powerOfTwo(-(next() % smallest));

@@ -2,7 +2,7 @@
 
 import type { Kernels } from '../../lib/kernels/kernels.ts';
 import type { Tensor } from '../../lib/tensor/tensor.ts';
-import { type Kind, type Operands, operandsFrom, visibleEntries } from './numbers.ts';
+import { KINDS, type Operands, operandsFrom, visibleEntries } from './numbers.ts';
 
 /** Sizes of a case: rows M, columns N, length K of what is summed. Whole vectors, and what is left over. */
 interface Sizes {
@@ -139,7 +139,7 @@ export const CASES: Readonly<Record<Primitive, Case>> = {
 /** The results of a primitive, of every size and kind of numbers, shown one after the other. */
 export function runPrimitive(kernels: Kernels, name: Primitive, show: (result: Tensor) => void): void {
   SIZES.forEach((sizes, i) => {
-    for (const kind of ['ordinary', 'mixed'] satisfies Kind[]) {
+    for (const kind of KINDS) {
       const space = kernels.workspace();
       const operand = operandsFrom((shape) => space.empty(shape), kernels.numerics, 101 * i + 1, kind);
       show(CASES[name](space, operand, sizes));

@@ -1,11 +1,11 @@
 /** Runs the bundle under one engine and brings back its report. */
 
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from './engines.ts';
+import { type Running, start } from './process.ts';
 import type { Report } from './report.ts';
 
 /** Longest that an engine may take, in milliseconds: an interpreter on a busy machine needs two minutes. */
@@ -45,9 +45,11 @@ function parseReport(text: string): Report {
 export async function runEngine({ host }: Engine, path: string, files: Files): Promise<Report> {
   switch (host.kind) {
     case 'terminal':
-      return parseReport(await run(path, [...host.args, files.printing]).output);
+      return parseReport(await start(path, [...host.args, files.printing], RUN_LIMIT).output);
     case 'quickjs':
-      return parseReport(await run(process.execPath, [files.quickjs, path, files.bundle]).output);
+      return parseReport(
+        await start(process.execPath, [files.quickjs, path, files.bundle], RUN_LIMIT).output,
+      );
     case 'browser':
       return parseReport(await runBrowser(path, host.args, host.isolated, files.bundle));
   }
@@ -56,44 +58,8 @@ export async function runEngine({ host }: Engine, path: string, files: Files): P
 /** The engine's version: the first number with a dot that its program prints. */
 export async function versionOf({ source }: Engine, path: string): Promise<string> {
   if (source.kind === 'npm' && source.file === '') return source.version;
-  const output = await run(path, ['--version']).output;
+  const output = await start(path, ['--version'], RUN_LIMIT).output;
   return /\d+(?:\.\d+)+/.exec(output)?.[0] ?? '?';
-}
-
-/** A process under way. */
-interface Running {
-  /** What it wrote to stdout. Rejected if it failed, with what it wrote to stderr. */
-  readonly output: Promise<string>;
-  stop(): Promise<void>;
-}
-
-function run(command: string, args: readonly string[]): Running {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: RUN_LIMIT });
-  // Whatever ends this process ends the engine, too.
-  const kill = () => child.kill();
-  process.once('exit', kill);
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const output = new Promise<string>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      process.off('exit', kill);
-      if (code === 0) resolve(stdout);
-      else reject(new Error(`ended by ${signal ?? `exit code ${code}`}: ${stderr.trim().slice(-300)}`));
-    });
-  });
-  return {
-    output,
-    async stop() {
-      child.kill();
-      await output.catch(() => {});
-    },
-  };
 }
 
 /** Has a browser open the page; resolves to what the page sends. */
@@ -137,7 +103,7 @@ async function runBrowser(
         else response.writeHead(200, { ...headers, 'Content-Type': content.type });
         response.end(content?.body);
       });
-      browser = run(program, [...argsFor(profile), `http://127.0.0.1:${port}/`]);
+      browser = start(program, [...argsFor(profile), `http://127.0.0.1:${port}/`], RUN_LIMIT);
       browser.output.then(() => reject(new Error('the browser ended before the page sent anything')), reject);
     });
   } finally {

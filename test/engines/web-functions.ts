@@ -14,7 +14,7 @@ const VALUES = Uint8Array.from({ length: 128 }, (_, code) =>
 const PIECE = 3072;
 
 /** As `atob`, for well-formed text without white space. */
-function decodeBase64(text: string): string {
+export function decodeBase64(text: string): string {
   const size = (text.length / 4) * 3 - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0);
   const value = (i: number) => VALUES[text.charCodeAt(i)]!;
   const bytes = new Uint8Array(PIECE);
@@ -34,7 +34,7 @@ function decodeBase64(text: string): string {
 }
 
 /** As `TextDecoder` for UTF-8: `decodeURIComponent` is as strict. */
-class Utf8Decoder {
+export class Utf8Decoder {
   decode(bytes: Uint8Array): string {
     return decodeURIComponent(Array.from(bytes, (b) => `%${b.toString(16).padStart(2, '0')}`).join(''));
   }
