@@ -11,7 +11,7 @@ import { cos, sin, TRIGONOMETRIC_LIMIT } from '../../lib/math/trigonometric.ts';
 import { f64OfBits, integers } from './numbers.ts';
 
 /** Arguments of each sort. Few enough for an engine that interprets. */
-const COUNT = 700;
+const COUNT = 400;
 
 /** Where a function is special, or its range ends. */
 const SPECIAL = [

@@ -6,7 +6,7 @@ import type { DebianSource, Engine, NpmSource } from './engines.ts';
 import { start } from './process.ts';
 
 /** Longest that one package may take, in milliseconds. */
-const INSTALL_LIMIT = 120_000;
+const INSTALL_LIMIT = 180_000;
 
 /** Where an engine is, or why it is not. */
 export type Found = { readonly path: string } | { readonly missing: string };
@@ -20,9 +20,19 @@ export function findEngine({ id, source }: Engine, cache: string): Found {
   return source.kind === 'npm' ? findPackage(source, cache) : findProgram(source);
 }
 
-/** Installs an engine, so that {@link findEngine} finds it. @throws Error with what went wrong */
-export async function installEngine({ source }: Engine, cache: string): Promise<void> {
-  await (source.kind === 'npm' ? installPackage(source, cache) : installDebian(source));
+/** Installs an engine, so that {@link findEngine} finds it. Rejected with what went wrong. */
+export type Installer = (engine: Engine) => Promise<void>;
+
+/** @param cache where npm packages are kept */
+export function createInstaller(cache: string): Installer {
+  // Only one apt-get can run at a time.
+  let debian: Promise<void> = Promise.resolve();
+  return ({ source }) => {
+    if (source.kind === 'npm') return installPackage(source, cache);
+    const turn = debian.then(() => installDebian(source));
+    debian = turn.catch(() => {});
+    return turn;
+  };
 }
 
 const prefixOf = (source: NpmSource, cache: string) =>
@@ -60,9 +70,8 @@ async function installPackage(source: NpmSource, cache: string): Promise<void> {
 async function installDebian(source: DebianSource): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('Debian packages are installed by root only');
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  // Only one of these runs at a time; the others wait for it.
   const aptGet = (...args: string[]) =>
-    start('apt-get', ['-o', 'DPkg::Lock::Timeout=-1', ...args], INSTALL_LIMIT, environment).output;
+    start('apt-get', ['-o', 'DPkg::Lock::Timeout=60', ...args], INSTALL_LIMIT, environment).output;
   const install = () => aptGet('install', '-y', '--no-install-recommends', source.package);
   try {
     await install();

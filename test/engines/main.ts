@@ -7,7 +7,7 @@ import { PINNED_TRACE } from '../helpers/golden-trace.ts';
 import { bundleProbe } from './bundle.ts';
 import { allFaults, expectedHashes, faultsOf, type Outcome, renderTable } from './compare.ts';
 import { type Engine, enginesFor } from './engines.ts';
-import { type Found, findEngine, installEngine } from './install.ts';
+import { createInstaller, type Found, findEngine, type Installer } from './install.ts';
 import { type Files, PRINT_REPORT, runEngine, versionOf } from './run-engine.ts';
 
 /** What is known without any engine. */
@@ -56,7 +56,7 @@ export async function main(args: readonly string[], root: string): Promise<numbe
 
   const cache = join(root, 'node_modules', '.cache', 'engines');
   const files = await writeBundle(root, cache);
-  const outcomes = await runAll(only, cache, install, files);
+  const outcomes = await runAll(only, cache, install ? createInstaller(cache) : undefined, files);
 
   const ids = required.map(({ id }) => id);
   const faults = allFaults(outcomes, PINNED, ids);
@@ -90,7 +90,7 @@ async function writeBundle(root: string, cache: string): Promise<Files> {
 async function runAll(
   engines: readonly Engine[],
   cache: string,
-  install: boolean,
+  install: Installer | undefined,
   files: Files,
 ): Promise<readonly Outcome[]> {
   const waiting = [...engines];
@@ -106,12 +106,12 @@ async function runAll(
 }
 
 /** Where an engine is, installed if that is wanted and needed. */
-async function locate(engine: Engine, cache: string, install: boolean): Promise<Found> {
+async function locate(engine: Engine, cache: string, install: Installer | undefined): Promise<Found> {
   const found = findEngine(engine, cache);
-  if (!install || 'path' in found) return found;
+  if (install === undefined || 'path' in found) return found;
   console.error(`${engine.name}: installing`);
   try {
-    await installEngine(engine, cache);
+    await install(engine);
     return findEngine(engine, cache);
   } catch (error) {
     return { missing: `could not be installed: ${lineOf(error)}` };

@@ -15,7 +15,7 @@ const SIZES: readonly Sizes[] = [
   { M: 1, N: 1, K: 1 },
   { M: 3, N: 7, K: 16 },
   { M: 5, N: 9, K: 67 },
-  { M: 2, N: 18, K: 141 },
+  { M: 2, N: 10, K: 99 },
 ];
 
 /** Heads of the attention cases: two for each head of the keys. */

@@ -25,7 +25,7 @@ import type { Line, Report, Way } from './report.ts';
 const PROMPT = [0, 48, 276, 335];
 
 /** Generated tokens: several macro-steps, and few enough for an engine that interprets. */
-const MAX_TOKENS = 16;
+const MAX_TOKENS = 12;
 
 /** How often helping threads are looked for; each time 50 ms. */
 const LOOKS_FOR_HELPERS = 200;
