@@ -36,7 +36,7 @@ function numberHash() {
   return {
     add(values: Float32Array | Float64Array) {
       const copy = values.slice();
-      // The payload of a NaN is the one thing that SPEC leaves open (numerics/N1).
+      // The payload of a NaN is the one thing that SPEC leaves open (numerics/N9).
       for (let i = 0; i < copy.length; i++) if (Number.isNaN(copy[i])) copy[i] = 0;
       hash.update(machineToLittleEndian(copy));
       hash.update(Uint8Array.from(values, (value) => (Number.isNaN(value) ? 1 : 0)));
