@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allFaults, type Outcome, renderTable } from './compare.ts';
+import { allFaults, type Outcome, renderTable, tally } from './compare.ts';
 import { type Engine, enginesFor } from './engines.ts';
 import type { Line, Report, Way } from './report.ts';
 
@@ -85,6 +85,18 @@ describe('comparison of engines', () => {
     const failed: Outcome = { kind: 'failed', engine: engineOf('deno'), version: '2', reason: 'no report' };
     expect(allFaults([ran('node20'), failed], {}, [])).toEqual(['Deno (V8) 2: no report']);
     expect(allFaults([absent('bun')], {}, [])).toEqual(['no engine ran']);
+  });
+
+  it('counts what continuous integration adds up: a required engine that is missing failed, another was skipped', () => {
+    const outcomes = [
+      ran('node20'),
+      ran('node22'),
+      ran('bun', wrongIn('f64')),
+      absent('deno'),
+      absent('gjs'),
+    ];
+    expect(tally(outcomes, {}, ['gjs'])).toEqual({ passed: 2, failed: 2, skipped: 1 });
+    expect(tally([absent('bun')], {}, [])).toEqual({ passed: 0, failed: 1, skipped: 1 });
   });
 
   it('the table shows one hash for the kernel sets that agree, and a reason for an engine that is missing', () => {

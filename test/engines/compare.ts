@@ -14,7 +14,7 @@ export type Outcome =
   | { readonly kind: 'absent'; readonly engine: Engine; readonly reason: string };
 
 /** Claim → the hash that it must have: the one that is pinned, else what the readable code gives under most engines. */
-export function expectedHashes(
+function expectedHashes(
   outcomes: readonly Outcome[],
   pinned: Readonly<Record<string, string>>,
 ): ReadonlyMap<string, string> {
@@ -37,7 +37,7 @@ export function expectedHashes(
 }
 
 /** What is wrong with one engine; nothing if it agrees in everything. */
-export function faultsOf(
+function faultsOf(
   outcome: Outcome,
   expected: ReadonlyMap<string, string>,
   required: readonly string[],
@@ -82,6 +82,24 @@ export function allFaults(
   if (!outcomes.some(({ kind }) => kind === 'ran')) faults.push('no engine ran');
   return faults;
 }
+
+/** How many engines agree, do not, and are missing without being required. */
+export function tally(
+  outcomes: readonly Outcome[],
+  pinned: Readonly<Record<string, string>>,
+  required: readonly string[],
+): { readonly passed: number; readonly failed: number; readonly skipped: number } {
+  const expected = expectedHashes(outcomes, pinned);
+  const faulty = outcomes.filter((outcome) => faultsOf(outcome, expected, required).length > 0);
+  const skipped = count(outcomes, 'absent') - count(faulty, 'absent');
+  const passed = outcomes.length - faulty.length - skipped;
+  // What is wrong with no engine in particular counts as one failure.
+  const nobody = faulty.length === 0 && allFaults(outcomes, pinned, required).length > 0;
+  return { passed, failed: nobody ? 1 : faulty.length, skipped };
+}
+
+const count = (outcomes: readonly Outcome[], kind: Outcome['kind']) =>
+  outcomes.filter((outcome) => outcome.kind === kind).length;
 
 /** Every claim that can be made in that way. */
 function claimsOf(way: Way, expected: ReadonlyMap<string, string>): string[] {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { PINNED_TRACE } from '../helpers/golden-trace.ts';
 import { bundleProbe } from './bundle.ts';
-import { allFaults, expectedHashes, faultsOf, type Outcome, renderTable } from './compare.ts';
+import { allFaults, type Outcome, renderTable, tally } from './compare.ts';
 import { type Engine, enginesFor } from './engines.ts';
 import { createInstaller, type Found, findEngine, type Installer } from './install.ts';
 import { type Files, PRINT_REPORT, runEngine, versionOf } from './run-engine.ts';
@@ -62,14 +62,7 @@ export async function main(args: readonly string[], root: string): Promise<numbe
   const faults = allFaults(outcomes, PINNED, ids);
   console.log(json ? JSON.stringify(outcomes.map(jsonOf), null, 2) : renderTable(outcomes));
   console.error(faults.length === 0 ? '\nAll hashes are the same.' : `\n${faults.join('\n')}`);
-  if (report !== undefined) {
-    const expected = expectedHashes(outcomes, PINNED);
-    const faulty = outcomes.filter((outcome) => faultsOf(outcome, expected, ids).length > 0);
-    const absent = outcomes.filter((outcome) => outcome.kind === 'absent' && !faulty.includes(outcome));
-    const failed = Math.max(faulty.length, faults.length === 0 ? 0 : 1);
-    const passed = outcomes.length - faulty.length - absent.length;
-    writeFileSync(report, `${JSON.stringify({ passed, failed, skipped: absent.length })}\n`);
-  }
+  if (report !== undefined) writeFileSync(report, `${JSON.stringify(tally(outcomes, PINNED, ids))}\n`);
   return faults.length === 0 ? 0 : 1;
 }
 

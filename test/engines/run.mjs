@@ -14,5 +14,9 @@ const bundle = await rolldown({
 await bundle.write({ file, format: 'esm' });
 await bundle.close();
 
+// An exit, not just the end: then the engines that are running are ended, too.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+
 const { main } = await import(pathToFileURL(file).href);
 process.exitCode = await main(process.argv.slice(2), root);
