@@ -5,6 +5,7 @@ import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdSupported } from '../../lib/kernels/simd/instantiate.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { showShape, sizeOf, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
+import { chunksDoneByHelpers, countsOf, FINISHED_INDEX } from '../helpers/threads.ts';
 
 const reference = referenceKernels('f32');
 const simd = simdKernels();
@@ -354,25 +355,12 @@ describe('simd kernels give the bits of the reference kernels', () => {
 });
 
 describe('threads of the simd kernels', () => {
-  /** Counts in `assembly/layout.ts`. */
-  const [TICKETS, FINISHED] = [64, 128];
-  const counts = (t: Tensor) => new Int32Array(t.data.buffer as SharedArrayBuffer);
-
   it('do take part: a thread that never comes would leave all results right, and only be slow', async () => {
     const kernels = simdKernels({ threads: 2, leastSharedWork: 0 });
     const x = kernels.empty([1 << 16]);
-    const shared = counts(x);
     x.data.fill(0.5);
     kernels.silu(x, x);
-    // Four chunks; the helper is alone with what is offered here.
-    await expect
-      .poll(() => {
-        Atomics.store(shared, FINISHED / 4, 0);
-        Atomics.store(shared, TICKETS / 4, 4);
-        Atomics.notify(shared, TICKETS / 4);
-        return new Promise((resolve) => setTimeout(() => resolve(Atomics.load(shared, FINISHED / 4)), 50));
-      })
-      .toBe(4);
+    await expect.poll(() => chunksDoneByHelpers(x, 4)).toBe(4);
     kernels.close();
     kernels.silu(x, x);
     expect(x.data[0]).toBeGreaterThan(0);
@@ -381,9 +369,9 @@ describe('threads of the simd kernels', () => {
   it('an operation below the least shared work is done by the caller alone', () => {
     const kernels = simdKernels({ threads: 2, leastSharedWork: 1e9 });
     const x = kernels.empty([64]);
-    Atomics.store(counts(x), FINISHED / 4, 17);
+    Atomics.store(countsOf(x), FINISHED_INDEX, 17);
     kernels.silu(x, x);
-    expect(Atomics.load(counts(x), FINISHED / 4)).toBe(17);
+    expect(Atomics.load(countsOf(x), FINISHED_INDEX)).toBe(17);
     kernels.close();
   });
 
