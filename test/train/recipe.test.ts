@@ -1,9 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { configFault } from '../../lib/model/config.ts';
 import { type GraftRecipe, type PretrainRecipe, parseRecipe } from '../../lib/train/recipe.ts';
 import { faultOf, plainConfig, tiedConfig } from '../helpers/checkpoint-folders.ts';
 import { graftJson, pretrainJson } from '../helpers/recipes.ts';
 
 describe('recipes', () => {
+  it('those that come with the package are recipes, and fit together', () => {
+    const [base, graft] = ['pretrain', 'graft'].map((name) => {
+      const url = new URL(`../../fixtures/recipes/${name}.json`, import.meta.url);
+      return parseRecipe(JSON.parse(readFileSync(url, 'utf8')), name);
+    }) as [PretrainRecipe, GraftRecipe];
+    expect(configFault({ ...base.config, hamburger: graft.modules })).toBeUndefined();
+    expect([base.phase, graft.phase]).toEqual(['pretrain', 'graft']);
+  });
+
   it('of both phases, with defaults where nothing is said', () => {
     const base = parseRecipe(pretrainJson(), 'r.json') as PretrainRecipe;
     expect(base.config).toEqual(plainConfig);
