@@ -11,7 +11,16 @@
  * @module
  */
 
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   CallerError,
@@ -100,7 +109,13 @@ function makeFolder(folder: string, resume: boolean): void {
     return;
   }
   const entries = attempt(folder, () => readdirSync(folder));
-  if (resume || entries.length === 0) return;
+  if (resume) {
+    // What was being written when the run was killed.
+    const unfinished = entries.filter((name) => /^\.(log|curves|snapshot|checkpoint)\b.*\.tmp$/.test(name));
+    for (const name of unfinished) attempt(folder, () => rmSync(join(folder, name), { recursive: true }));
+    return;
+  }
+  if (entries.length === 0) return;
   throw new CallerError({
     subject: folder,
     expected: 'a name that is free, or an empty folder',

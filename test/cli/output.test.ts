@@ -1,5 +1,7 @@
+import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { byteSize, type Output, shading, table, thousands } from '../../cli/output.ts';
+import { byteSize, createOutput, type Output, shading, table, thousands } from '../../cli/output.ts';
+import { printable } from '../../lib/text/printable.ts';
 
 describe('tables', () => {
   it('numbers are set flush right, texts flush left, and no line ends in spaces', () => {
@@ -33,6 +35,42 @@ describe('figures', () => {
 
   it('thousands are separated by commas, whatever the language of the machine', () => {
     expect([thousands(999), thousands(1234567)]).toEqual(['999', '1,234,567']);
+  });
+});
+
+describe('a line of status', () => {
+  /** What an output writes to a stderr that is a terminal of 20 columns, or none. */
+  function written(isTTY: boolean, tell: (output: Output) => void): string {
+    const chunks: string[] = [];
+    const stream = (kept: string[]) =>
+      Object.assign(
+        new Writable({
+          write(chunk: Buffer, _, done) {
+            kept.push(chunk.toString());
+            done();
+          },
+        }),
+        { isTTY, columns: 20 },
+      );
+    tell(createOutput({ stdout: stream([]), stderr: stream(chunks) }));
+    return chunks.join('');
+  }
+
+  it('takes the place of the one before, and never wraps; text that steers a terminal is made safe', () => {
+    const CLEAR = '\r\u001b[K';
+    expect(
+      written(true, (output) => {
+        output.status('step 1');
+        output.status('x'.repeat(30));
+        output.status('a\u001b[2J');
+        output.status('');
+      }),
+    ).toBe(`${CLEAR}step 1${CLEAR}${'x'.repeat(19)}${CLEAR}${printable('a\u001b[2J')}${CLEAR}`);
+    expect(printable('a\u001b[2J')).not.toContain('\u001b');
+  });
+
+  it('is nothing where nobody sees it', () => {
+    expect(written(false, (output) => output.status('step 1'))).toBe('');
   });
 });
 

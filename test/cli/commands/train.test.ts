@@ -152,6 +152,13 @@ describe('train: from nothing to a HAMburger', () => {
     expect(readFileSync(join(cwd, 'whole', 'curves.svg'), 'utf8')).toContain('token, micro index 3');
   });
 
+  it('in f64, into another element type; the data of a teacher, too', async () => {
+    const changes = { numerics: 'f64', dtype: 'BF16', steps: 2, loss: { teacher: 1 } };
+    await succeed('train', recipeFile('f64', changes), '--out', 'f64');
+    expect(await succeed('inspect', 'f64/checkpoint', '--json')).toContain('BF16');
+    expect(logOf('f64')[1]).toMatchObject({ step: 1, teacher_divergence: expect.any(Number) });
+  });
+
   it('what is told: samples, steps, evaluations; nothing on stdout', async () => {
     const { code, stdout, stderr } = await hamburger(
       ['train', recipeFile('told', { steps: 2, snapshot_every: 1 }), '--out', 'told'],
@@ -201,6 +208,18 @@ describe('train --resume', () => {
     expect(next).toContain(`step ${step} of 12`);
     expect(hashes('stopped')).toEqual(hashes('whole'));
   }, 30_000);
+
+  it('what was being written when it was killed is taken away, and nothing else', async () => {
+    writeFolder(join(cwd, 'stopped'), {
+      '.snapshot.safetensors.7-0.tmp': 'half',
+      '.checkpoint.7-0.tmp/config.json': 'half',
+      'notes.tmp': 'mine',
+    });
+    await succeed('train', 'recipes/graft.json', '--out', 'stopped', '--resume');
+    const { 'notes.tmp': mine, ...rest } = hashes('stopped');
+    expect(mine).toBeDefined();
+    expect(rest).toEqual(hashes('whole'));
+  });
 
   it('of a run that is over gives the same again', async () => {
     const before = hashes('whole');
