@@ -4,7 +4,12 @@
  * @module
  */
 
-export { writeFileAtomically } from './checkpoint/atomic-output.ts';
+export {
+  checkFolderPlace,
+  writeFileAtomically,
+  writeFolderAtomically,
+  writeNewFile,
+} from './checkpoint/atomic-output.ts';
 export { type Checkpoint, type OnTensor, openCheckpoint, readText } from './checkpoint/checkpoint.ts';
 export { configJson, parseConfig, type WeightDtype } from './checkpoint/config-file.ts';
 export { exportHuggingFace } from './checkpoint/export-hugging-face.ts';
@@ -52,6 +57,21 @@ export {
   tokenProbability,
 } from './decode/token-choice.ts';
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
+export { type Estimate, estimatedMean, estimatedShare, meanOfEstimates, median } from './evaluate/estimate.ts';
+export {
+  type AnswerCount,
+  type AnswerTime,
+  type EntriesSaved,
+  type Figures,
+  figuresOf,
+  type MeanFigures,
+  type MeanSpeed,
+  meanFigures,
+  meanSpeed,
+  type Speed,
+  speedOf,
+} from './evaluate/figures.ts';
+export { type EvaluationReport, parseEvaluationReport } from './evaluate/report.ts';
 export type { Kernels, Workspace } from './kernels/kernels.ts';
 export { referenceKernels } from './kernels/reference.ts';
 export { type SimdCeilings, simdCeilings } from './kernels/simd/ceilings.ts';

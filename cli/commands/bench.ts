@@ -5,7 +5,7 @@
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
@@ -37,6 +37,7 @@ import {
 } from '../bench/measure.ts';
 import { reportText } from '../bench/tables.ts';
 import type { Context } from '../context.ts';
+import { machine } from '../machine.ts';
 import { choice, choiceList, examples, integer, integerList, nonEmpty, option } from '../options.ts';
 import { thousands } from '../output.ts';
 import { toyCheckpoint } from '../package-root.ts';
@@ -290,18 +291,11 @@ function settingsOf(folder: string, options: Options, plan: Plan, facts: Facts) 
       repetitions: plan.repetitions,
     },
     machine: {
-      processor: processor(),
-      cores: availableParallelism(),
-      system: `${process.platform} ${process.arch}`,
-      node: process.version,
+      ...machine(),
       loadBefore: facts.loadBefore,
       loadAfter: facts.loadAfter,
     },
   };
-}
-
-function processor(): string {
-  return cpus()[0]?.model.trim() ?? 'unknown processor';
 }
 
 function heading(folder: string, options: Options, plan: Plan, facts: Facts): string {

@@ -6,12 +6,9 @@
 
 import type { Command } from 'commander';
 import {
-  type Checkpoint,
   type DistillOptions,
   decodeUtf8,
   distill,
-  encodeConversation,
-  encodePair,
   openCheckpoint,
   parsePrompts,
   readWhole,
@@ -22,7 +19,7 @@ import { arithmeticOptions, loadModel, type ModelOptions } from '../model.ts';
 import { namingOptions } from '../option-names.ts';
 import { examples, fileNamed, integer, nonEmpty, number, option } from '../options.ts';
 import { thousands } from '../output.ts';
-import { chatTemplateOf, tokenizerOf } from '../run.ts';
+import { promptIds } from '../prompt-ids.ts';
 import { tokenText } from '../token-text.ts';
 
 const DEFAULT_MAX_TOKENS = 256;
@@ -141,21 +138,11 @@ function prepare(context: Context, folder: string, options: Options) {
     const prompts = parsePrompts(decodeUtf8(readWhole(file), file), file).map(({ prompt, place }) => ({
       prompt,
       place,
-      ids: promptIds(checkpoint, prompt, options.chat),
+      ids: promptIds(checkpoint, prompt, options.chat === true),
     }));
     const { model } = loadModel(context, checkpoint, options);
     return { checkpoint, model, prompts };
   } finally {
     checkpoint.close();
   }
-}
-
-function promptIds(checkpoint: Checkpoint, prompt: string, chat: true | undefined): readonly number[] {
-  const tokenizer = tokenizerOf(checkpoint, 'Distilling needs texts');
-  if (!chat) return encodePair(tokenizer, prompt, '').prompt.ids;
-  const { bosToken, eosToken } = checkpoint;
-  const pair = { prompt, response: '' };
-  const subject = `chat template of ${checkpoint.folder}`;
-  return encodeConversation(tokenizer, chatTemplateOf(checkpoint), pair, { bosToken, eosToken }, subject)
-    .prompt.ids;
 }

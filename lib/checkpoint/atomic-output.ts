@@ -130,6 +130,18 @@ export function writeFolderAtomically(
   syncFolder(dirname(target));
 }
 
+/**
+ * Checks that {@link writeFolderAtomically} could make a folder now: for who has long work to do before that.
+ *
+ * @throws CallerError as that does
+ */
+export function checkFolderPlace(path: string, options: FolderOptions): void {
+  const target = resolveTarget(path);
+  checkReplaceable(path, target, options);
+  const [temporary] = attempt(path, () => makeTemporary(target, (name) => mkdirSync(name)));
+  rmdirSync(temporary);
+}
+
 /** Swaps a complete new folder for the old one, which is removed last. */
 function replaceFolder(path: string, target: string, temporary: string): void {
   const [aside] = attempt(path, () => makeTemporary(target, (name) => mkdirSync(name)));
