@@ -168,7 +168,9 @@ function marks(series: readonly Series[], x: Scale, y: Scale): string[] {
   const covers = (at: readonly [number, number]) =>
     taken.some(([cx, cy]) => Math.abs(cx - at[0]) < LABEL.width && Math.abs(cy - at[1]) < LABEL.height);
   return series
-    .flatMap(({ name, points, labels = [] }, i) => labels.map((label, n) => ({ i, name, label, point: points[n]! })))
+    .flatMap(({ name, points, labels = [] }, i) =>
+      labels.map((label, n) => ({ i, name, label, point: points[n]! })),
+    )
     .filter(({ point }) => point.every(Number.isFinite))
     .sort((a, b) => b.i - a.i)
     .flatMap(({ i, name, label, point: [px, py] }) => {
@@ -186,8 +188,13 @@ function barsSvg({ title, groups, series }: Bars): string {
   const bottom = PANEL_HEIGHT - MARGIN.bottom;
   const most = extent([0, ...series.flatMap(({ values }) => values)])[1];
   const y = scaleLinear([0, most], [bottom, MARGIN.top]).nice();
-  const outer = scaleBand(groups, [MARGIN.left, WIDTH - MARGIN.right]).paddingInner(0.3).paddingOuter(0.15);
-  const inner = scaleBand(series.map((_, i) => `${i}`), [0, outer.bandwidth()]).padding(0.08);
+  const outer = scaleBand(groups, [MARGIN.left, WIDTH - MARGIN.right])
+    .paddingInner(0.3)
+    .paddingOuter(0.15);
+  const inner = scaleBand(
+    series.map((_, i) => `${i}`),
+    [0, outer.bandwidth()],
+  ).padding(0.08);
   const bars = groups.flatMap((group, g) =>
     series.flatMap(({ values }, i) => {
       const value = values[g]!;
@@ -251,5 +258,9 @@ function spread(heights: readonly number[]): readonly number[] {
 
 /** Text as XML and HTML take it, between tags and in quoted attributes. */
 export function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }

@@ -20,6 +20,7 @@ import { Command, CommanderError } from 'commander';
 import { printable } from '../lib/index.ts';
 import { addBench } from './commands/bench.ts';
 import { addDistill } from './commands/distill.ts';
+import { addEval } from './commands/eval.ts';
 import { addExport } from './commands/export.ts';
 import { addGenerate } from './commands/generate.ts';
 import { addImport } from './commands/import.ts';
@@ -66,6 +67,7 @@ function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   addSegment(program, context);
   addDistill(program, context);
   addTrain(program, context);
+  addEval(program, context);
   addImport(program, context);
   addExport(program, context);
   addBench(program, context);

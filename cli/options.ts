@@ -56,6 +56,14 @@ export function confidence(text: string): OrNone<number> {
   return number("a number from 0 to 1, or 'none'", (value) => 0 <= value && value <= 1)(text);
 }
 
+/** `0,0.5,0.8`: confidence thresholds. */
+export function confidenceList(text: string): number[] {
+  const values = text.split(',').map((item) => (NUMBER.test(item.trim()) ? Number(item) : Number.NaN));
+  return values.every((value) => 0 <= value && value <= 1)
+    ? values
+    : refuse("numbers from 0 to 1 with commas between, such as '0,0.5,0.8'", text);
+}
+
 /** A text that is not empty. */
 export function nonEmpty(what: string): (text: string) => string {
   return (text) => (text === '' ? refuse(what, text) : text);

@@ -57,7 +57,13 @@ export {
   tokenProbability,
 } from './decode/token-choice.ts';
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
-export { type Estimate, estimatedMean, estimatedShare, meanOfEstimates, median } from './evaluate/estimate.ts';
+export {
+  type Estimate,
+  estimatedMean,
+  estimatedShare,
+  meanOfEstimates,
+  median,
+} from './evaluate/estimate.ts';
 export {
   type AnswerCount,
   type AnswerTime,

@@ -9,6 +9,7 @@ import {
   type AnswerCount,
   type AnswerTime,
   type GeneratedToken,
+  type GenerateOptions,
   type Generation,
   generate,
   type TextTokenizer,
@@ -18,6 +19,9 @@ import { namingOptions } from '../option-names.ts';
 import { byMacroStep } from '../report.ts';
 import { tokenText } from '../token-text.ts';
 import type { Decoder, Task } from './task.ts';
+
+/** Limits of an answer; the same for all decoders, so that none is cut short where another goes on. */
+export type Limits = Required<Pick<GenerateOptions, 'maxTokens' | 'maxPositions'>>;
 
 /** The tokens of one macro-step. */
 export interface AnswerSegment {
@@ -43,10 +47,13 @@ export interface Answer extends AnswerCount {
 }
 
 /** Greedy answer to a prompt; nothing but decoding happens while the clock is running (evaluation/C4). */
-export function timedAnswer(decoder: Decoder, prompt: readonly number[], maxTokens: number): RawAnswer {
-  const { model, confidence } = decoder;
+export function timedAnswer(
+  { model, confidence }: Decoder,
+  prompt: readonly number[],
+  limits: Limits,
+): RawAnswer {
   const tokens: GeneratedToken[] = [];
-  const steps = generate(model, { prompt, maxTokens, ...(confidence === null ? {} : { confidence }) });
+  const steps = generate(model, { prompt, ...limits, ...(confidence === null ? {} : { confidence }) });
   let prefillTokens = 0;
   const started = performance.now();
   let next = steps.next();
@@ -82,12 +89,12 @@ export async function answerAll(
   { output, interruptibly }: Context,
   decoders: readonly Decoder[],
   tasks: readonly Task[],
-  maxTokens: number,
+  limits: Limits,
 ): Promise<readonly (readonly RawAnswer[])[]> {
   const answers = decoders.map((): RawAnswer[] => []);
   const answer = (decoder: Decoder, { sample, prompt }: Task): RawAnswer =>
     namingOptions({ prompt: `prompt of ${sample.id}` }, () =>
-      interruptibly(() => timedAnswer(decoder, prompt, maxTokens)),
+      interruptibly(() => timedAnswer(decoder, prompt, limits)),
     );
   const progress = output.progress('Answering');
   try {

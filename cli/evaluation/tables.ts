@@ -50,7 +50,10 @@ export function summaryRows({ settings, results, timing }: EvaluationReport): st
 }
 
 /** `base`, `0.8 (default)` */
-export function decoderName({ mode, confidence }: Pick<Result, 'mode' | 'confidence'>, standard: number): string {
+export function decoderName(
+  { mode, confidence }: Pick<Result, 'mode' | 'confidence'>,
+  standard: number,
+): string {
   if (mode === 'base') return mode;
   return confidence === standard ? `${confidence} (default)` : `${confidence}`;
 }

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { type Estimate, estimatedMean, estimatedShare, mean, meanOfEstimates, median, sum } from './estimate.ts';
+import {
+  type Estimate,
+  estimatedMean,
+  estimatedShare,
+  mean,
+  meanOfEstimates,
+  median,
+  sum,
+} from './estimate.ts';
 
 /** What one answer came to. */
 export interface AnswerCount {
