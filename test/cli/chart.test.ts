@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chart } from '../../cli/chart.ts';
+import { barChart, chart } from '../../cli/chart.ts';
 
 const pathsOf = (svg: string): string[] =>
   Array.from(svg.matchAll(/<path class="s\d" d="([^"]*)"/g), ([, d]) => d!);
@@ -76,5 +76,100 @@ describe('curves as SVG', () => {
 
   it('has colours for light and for dark', () => {
     expect(chart('t', 'step', [])).toContain('prefers-color-scheme: dark');
+  });
+});
+
+describe('points that are labelled', () => {
+  const series = (name: string, points: readonly (readonly [number, number])[]) => ({
+    name,
+    points,
+    labels: points.map((_, i) => `${name}${i}`),
+  });
+  const texts = (svg: string) =>
+    Array.from(svg.matchAll(/class="small middle"[^>]*>([^<]*)</g), ([, t]) => t);
+
+  it('stand at their places, whatever the order of x', () => {
+    const svg = chart('t', 'x', [
+      {
+        title: 'p',
+        series: [
+          series('a', [
+            [2, 0],
+            [1, 1],
+            [3, 0.5],
+          ]),
+        ],
+      },
+    ]);
+    const dots = Array.from(
+      svg.matchAll(/<circle [^>]*cx="([\d.]+)" cy="([\d.]+)"/g),
+      ([, x, y]) => `${x},${y}`,
+    );
+    expect(dots.map((dot) => dot.split(',').map(Number))).toEqual(points(pathsOf(svg)[0]!));
+    expect(texts(svg)).toEqual(['a0', 'a1', 'a2']);
+  });
+
+  it('a label that would cover another is left out, but told to who points at the dot; the last curve goes first', () => {
+    const all = [
+      series('a', [
+        [1, 1],
+        [2, 2],
+      ]),
+      series('b', [
+        [1, 1],
+        [3, 3],
+      ]),
+    ];
+    const svg = chart('t', 'x', [{ title: 'p', series: all }]);
+    expect(texts(svg)).toEqual(['b0', 'b1', 'a1']);
+    expect(svg).toContain('<title>a, a0</title>');
+  });
+
+  it('a point that is not there has no dot', () => {
+    const svg = chart('t', 'x', [
+      {
+        title: 'p',
+        series: [
+          series('a', [
+            [1, Number.NaN],
+            [2, 2],
+          ]),
+        ],
+      },
+    ]);
+    expect(svg).not.toContain('NaN');
+    expect(texts(svg)).toEqual(['a1']);
+  });
+});
+
+describe('bars as SVG', () => {
+  const bars = (values: number[][]) =>
+    barChart('t <&> "', {
+      title: 'speed',
+      groups: ['json', 'math'],
+      series: values.map((list, i) => ({ name: `s${i}`, values: list })),
+    });
+  const heights = (svg: string) =>
+    Array.from(svg.matchAll(/<rect class="t(\d)"[^>]* height="([\d.]+)"/g), ([, s, h]) => [
+      Number(s),
+      Number(h),
+    ]);
+
+  it('heights are as the values, from zero: a bar twice as high means twice as much', () => {
+    const found = heights(
+      bars([
+        [100, 50],
+        [200, 25],
+      ]),
+    );
+    expect(found.map(([s]) => s)).toEqual([0, 1, 0, 1]);
+    const unit = found[0]![1]! / 100;
+    expect(found.map(([, h]) => Math.round(h! / unit))).toEqual([100, 200, 50, 25]);
+  });
+
+  it('what was not measured has no bar, and names do not become markup', () => {
+    const svg = bars([[Number.NaN, 1]]);
+    expect(heights(svg)).toHaveLength(1);
+    expect(svg).not.toMatch(/NaN|t <&>/);
   });
 });

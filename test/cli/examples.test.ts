@@ -26,6 +26,7 @@ const commands = [
   ['segment'],
   ['distill'],
   ['train'],
+  ['eval'],
   ['import'],
   ['import', 'llama2c'],
   ['import', 'hf'],
@@ -91,6 +92,10 @@ describe('examples of the help texts', () => {
     'hamburger.safetensors': tensorFile(tensorsOf(tiedConfig)),
     'config.json': configJson(tiedConfig, 'F32'),
     'prompts.jsonl': '{"prompt": "Once"}\n',
+    'test.jsonl': `${JSON.stringify({
+      ...{ family: 'lookup', id: 'test/lookup/0', unseen: false, prompt: 'Who?', response: 'Mila.' },
+      check: { answer: 'Mila.' },
+    })}\n`,
     'train.jsonl': '{"prompt": "One day", "response": "."}\n',
     'pretrain.json': pretrainJson({ model: trainedModel, steps: 1 }),
     'graft.json': graftJson({ base: 'base-run/checkpoint', epochs: 1 }),

@@ -10,6 +10,8 @@ import { promptPositions, segmentPosition } from '../../lib/decode/positions.ts'
 import { trainProfile } from '../../lib/decode/profiles.ts';
 import { endsByConfidence } from '../../lib/decode/termination.ts';
 import { greedyChoice, samplingChoice } from '../../lib/decode/token-choice.ts';
+import { meanOfEstimates } from '../../lib/evaluate/estimate.ts';
+import { figuresOf, speedOf } from '../../lib/evaluate/figures.ts';
 import type { Kernels } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { exp } from '../../lib/math/exp.ts';
@@ -313,6 +315,24 @@ const runners: Record<
     const { cut, stops } = e.breaks;
     expect(withBreaks(e.breaks.sizes, e.breaks, uniforms)).toEqual({ sizes: cut, stops });
     expect(uniforms.remaining).toBe(0);
+  },
+  evaluation: (e) => {
+    const answers = e.answers.map(({ correct, T, N, m, E }: Record<string, number>) => ({
+      ...{ correct, ended: true, promptTokens: T, outputTokens: N, macroSteps: m, entries: E },
+    }));
+    const { score, tokens_per_macro_step, kv_entries_saved } = e;
+    expect(figuresOf(answers)).toMatchObject({ tokens_per_macro_step });
+    near(Object.values(figuresOf(answers).score!), Object.values(score));
+    near(Object.values(figuresOf(answers).kv_entries_saved), Object.values(kv_entries_saved));
+    const times = (tokens: number[], seconds: number[]) =>
+      tokens.map((decodeTokens, i) => ({
+        ...{ decodeTokens, decodeSeconds: seconds[i]!, firstTokenSeconds: 1, seconds: seconds[i]! + 1 },
+      }));
+    const { ratio, overall_ratio } = e.speed;
+    expect(
+      speedOf(times(e.speed.tokens, e.speed.seconds), times(e.speed.base_tokens, e.speed.base_seconds)),
+    ).toMatchObject({ ratio, overall_ratio });
+    near(Object.values(meanOfEstimates(e.mean.of)!), Object.values(e.mean.is));
   },
   checkpoint: (e) => {
     const { vocab_size, hidden_size, intermediate_size, num_hidden_layers, heads, tied } = e.config;
