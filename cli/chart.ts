@@ -203,7 +203,7 @@ function barsSvg({ title, groups, series }: Bars): string {
       const middle = left + inner.bandwidth() / 2;
       return [
         `<rect class="t${i}" x="${place(left)}" y="${place(y(value))}" width="${place(inner.bandwidth())}" height="${place(bottom - y(value))}"/>`,
-        `<text class="small middle" x="${place(middle)}" y="${place(y(value) - 3)}">${value.toPrecision(3)}</text>`,
+        `<text class="small middle" x="${place(middle)}" y="${place(y(value) - 3)}">${value >= 100 ? value.toFixed(0) : value.toPrecision(3)}</text>`,
       ];
     }),
   );

@@ -14,10 +14,10 @@ export function scoreByCompression({ results }: EvaluationReport): string {
   const families = Object.keys(results[0]!.families);
   const runs = results
     .filter(({ mode }) => mode === 'hamburger')
-    .sort((a, b) => a.confidence! - b.confidence!);
+    .sort((a, b) => b.confidence! - a.confidence!);
   const base = results.find(({ mode }) => mode === 'base');
-  // From the most tokens per macro-step to the base, which emits one.
-  const line = base === undefined ? runs : [...runs, base];
+  // From the base, which emits one token per macro-step, to the most.
+  const line = base === undefined ? runs : [base, ...runs];
   const labels = line.map(({ confidence }) => (confidence === null ? 'base' : `${confidence}`));
   const curve = (name: string, figures: (result: Result) => Result['mean']): Series => ({
     name,
@@ -29,7 +29,7 @@ export function scoreByCompression({ results }: EvaluationReport): string {
   });
   const curves = families.map((family) => curve(family, (result) => result.families[family]!));
   if (families.length > 1) curves.push(curve('mean', ({ mean }) => mean));
-  return chart('Scores by tokens per macro-step', 'tokens per macro-step', [
+  return chart('Scores by tokens per macro-step', 'tokens/macro-step', [
     { title: 'share of right answers, by confidence', series: curves },
   ]);
 }

@@ -62,10 +62,11 @@ export function decoderName(
 export function remarks({ settings, timing }: EvaluationReport): string[] {
   const { machine } = timing;
   const counts = Object.entries(settings.samples).map(([family, count]) => `${count} ${family}`);
+  const ratio = settings.baseline === null ? '' : '; by base: mean of their ratios, sample by sample';
   return [
     `samples: ${counts.join(', ')}`,
     'right: % of answers, ± standard error; KV saved: of the entries that a plain decoder holds for the answers, and for prompts and answers; ' +
-      'tokens/s: median over samples, from the second macro-step on; by base: mean of their ratios, sample by sample',
+      `tokens/s: median over samples, from the second macro-step on${ratio}`,
     `${machine.processor}, cores: ${machine.cores}, ${machine.system}, Node.js ${machine.node}, ${timing.kernels} kernels, threads: ${timing.threads}, ` +
       `load ${machine.load_before.toFixed(1)} before and ${machine.load_after.toFixed(1)} after`,
   ];
