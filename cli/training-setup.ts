@@ -122,7 +122,10 @@ export function prepareTraining(
   }
 }
 
-function graftStart({ base: folder, modules, seed }: GraftRecipe, place: (name: string) => string): Start {
+function graftStart(
+  { base: folder, modules, seed, initialDeviation }: GraftRecipe,
+  place: (name: string) => string,
+): Start {
   const base = openCheckpoint(place(folder));
   if (base.config.hamburger !== null) {
     throw new CallerError({
@@ -141,7 +144,7 @@ function graftStart({ base: folder, modules, seed }: GraftRecipe, place: (name: 
     });
   }
   const config: ModelConfig = { ...base.config, hamburger: modules };
-  const fresh = initialiser(seed, config);
+  const fresh = initialiser(seed, config, initialDeviation);
   const prefix = basePrefix(config);
   return {
     config,
@@ -159,8 +162,11 @@ function graftStart({ base: folder, modules, seed }: GraftRecipe, place: (name: 
   };
 }
 
-function pretrainStart({ config, tokenizer, seed }: PretrainRecipe, place: (name: string) => string): Start {
-  const initial = initialiser(seed, config);
+function pretrainStart(
+  { config, tokenizer, seed, initialDeviation }: PretrainRecipe,
+  place: (name: string) => string,
+): Start {
+  const initial = initialiser(seed, config, initialDeviation);
   if (tokenizer === 'byte') {
     if (config.vocabSize < BYTE_VOCABULARY_SIZE) {
       throw new DataError({
@@ -205,8 +211,9 @@ function pretrainStart({ config, tokenizer, seed }: PretrainRecipe, place: (name
 }
 
 /** The samples of one file. @throws DataError naming file and line */
-function readSamples(path: string, name: string, start: Start, { data, phase }: Recipe): Sample[] {
+function readSamples(path: string, name: string, start: Start, recipe: Recipe): Sample[] {
   const { config, tokenizer, template } = start;
+  const { data } = recipe;
   if (data.chat && template === null) {
     throw new DataError({
       subject: 'data.chat',
@@ -218,7 +225,7 @@ function readSamples(path: string, name: string, start: Start, { data, phase }: 
     tokenizer,
     template: data.chat ? template : null,
     eosTokenId: config.eosTokenIds[0] ?? null,
-    whole: phase === 'pretrain',
+    whole: recipe.phase === 'pretrain' && recipe.learn === 'text',
   };
   return parsePairs(decodeUtf8(readWhole(path), path), name).map((pair) => encodeSample(pair, options));
 }

@@ -133,9 +133,9 @@ export {
   defaultLossWeights,
   type Hits,
   type LossWeights,
-  nextTokenLoss,
   type SampleLoss,
   sampleLoss,
+  tokenLoss,
 } from './train/sample-loss.ts';
 export { type EncodingOptions, encodeSample, type Fitting, fitting, type Sample } from './train/samples.ts';
 export { type CosineSchedule, learningRateAt } from './train/schedule.ts';

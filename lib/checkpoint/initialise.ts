@@ -3,7 +3,7 @@
  *
  * | parameter | value |
  * |---|---|
- * | weights of linear layers, embedding tables | normal, mean 0, standard deviation 0.02 (`initializer_range` of Llama) |
+ * | weights of linear layers, embedding tables | normal, mean 0, standard deviation 0.02 (`initializer_range` of Llama) unless another is asked for |
  * | biases | 0 |
  * | RMSNorm | 1 |
  * | `merger.pos`, `[M, d/2]` | Xavier-normal as published: mean 0, standard deviation `sqrt(2 / (M + d/2))` |
@@ -17,7 +17,7 @@
 
 import { CallerError, InvariantError, show } from '../errors.ts';
 import { normalsFrom, seededUniforms } from '../math/random.ts';
-import { configFault, type HamburgerConfig, type ModelConfig } from '../model/config.ts';
+import { configFault, type HamburgerConfig, INITIAL_DEVIATION, type ModelConfig } from '../model/config.ts';
 import { basePrefix } from '../model/weights.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -25,18 +25,17 @@ import { readCompanions } from './folder-files.ts';
 import { storedWeights } from './stored-weights.ts';
 import { type WriteOptions, writeCheckpoint } from './write-checkpoint.ts';
 
-/** `initializer_range` of Llama. */
-const STANDARD_DEVIATION = 0.02;
-
 /**
  * Values for the parameters of a configuration, as the table above has them: binary64, rows in order.
  *
  * @param seed any text but the empty one
+ * @param standardDeviation of weights of linear layers and embedding tables
  * @throws CallerError for an empty seed or a configuration that breaks a rule
  */
 export function initialiser(
   seed: string,
   config: ModelConfig,
+  standardDeviation: number = INITIAL_DEVIATION,
 ): (name: string, shape: readonly number[]) => Float64Array {
   const fault = configFault(config);
   if (fault !== undefined) throw new CallerError(fault);
@@ -46,7 +45,7 @@ export function initialiser(
     const values = new Float64Array(sizeOf(shape));
     if (/norm\.weight$/.test(name)) return values.fill(1);
     if (name.endsWith('.bias')) return values;
-    const deviation = name.endsWith('.pos') ? xavierNormal(shape) : STANDARD_DEVIATION;
+    const deviation = name.endsWith('.pos') ? xavierNormal(shape) : standardDeviation;
     const streamName = name.startsWith(prefix) ? name.slice(prefix.length) : name;
     const normals = normalsFrom(seededUniforms(JSON.stringify([seed, streamName])));
     for (let i = 0; i < values.length; i++) values[i] = deviation * normals.next();

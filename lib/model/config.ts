@@ -8,6 +8,9 @@ import type { Fault } from '../errors.ts';
 import { TRIGONOMETRIC_LIMIT } from '../math/trigonometric.ts';
 import type { RopeScaling } from '../ops/rope.ts';
 
+/** Standard deviation of new weights of linear layers and embedding tables: `initializer_range` of Llama. */
+export const INITIAL_DEVIATION = 0.02;
+
 /** The modules grafted onto the base. */
 export interface HamburgerConfig {
   /** M: the most tokens that one macro-step emits, and the rows of the merger's position table. */

@@ -52,14 +52,7 @@ const noEarlierEntries: KvCache = {
 export function predictSegments(model: HamburgerModel, { prompt, segments }: TrainingSample): Predictions {
   checkForced(model, { prompt, segments });
   const N = segments.length;
-  if (N === 0) {
-    throw new CallerError({
-      rule: 'training/C5',
-      subject: 'segments',
-      expected: 'at least one',
-      found: 'none',
-    });
-  }
+  requireSome(segments, 'segments');
   // 1. Let the entries be the embeddings of the prompt's tokens, un-merged, and of all segments but the last.
   const fedBack = segments.slice(0, -1);
   const entries = below(model, [
@@ -136,52 +129,27 @@ function below(model: Model, tensors: readonly Tensor[]): Tensor {
 }
 
 /**
- * The base alone, over sequences of tokens packed into one pass: what it says after each token of each sequence but its last. For training
- * a base.
+ * What a base alone says at each response token when it sees every token before it, none merged: the loss of a base in training is of
+ * this, and so is what a teacher says.
  *
- * @param sequences token ids, at least two each
- * @returns logits `[N, V]`, N the tokens that have one before them
- * @throws CallerError training/C5 (no sequences, or one of less than two tokens), base/C1 (an id outside the vocabulary)
+ * @param model a base, or a HAMburger of which the base is taken
+ * @returns logits `[N, V]`, one row for each response token
+ * @throws CallerError training/C5 (no response), generation/C1 (prompt, length), base/C1 (an id outside the vocabulary)
  */
-export function predictNextTokens(model: Model, sequences: readonly (readonly number[])[]): Tensor {
+export function predictTokens(model: Model, { prompt, segments }: TrainingSample): Tensor {
   const base = baseOf(model);
-  const most = model.config.maxPositionEmbeddings;
-  if (sequences.length === 0) {
-    throw new CallerError({
-      rule: 'training/C5',
-      subject: 'sequences',
-      expected: 'at least one',
-      found: 'none',
-    });
-  }
-  for (const { length } of sequences) {
-    if (length >= 2 && length - 1 <= most) continue;
-    throw new CallerError({
-      rule: 'training/C5',
-      subject: 'sequence',
-      expected: `2 to ${most + 1} tokens (max_position_embeddings + 1)`,
-      found: `${length}`,
-    });
-  }
-  const given = sequences.map((ids) => ids.slice(0, -1));
-  const entries = tokenEmbeddings(base, given.flat());
-  const pass = {
-    positions: given.flatMap(({ length }) => promptPositions(length)),
-    cache: noEarlierEntries,
-    outputRows: entries.shape[0]!,
-    sequences: given.map(({ length }) => length),
-  };
+  const response = segments.flat();
+  checkForced(base, { prompt, segments: response.map((id) => [id]) });
+  requireSome(response, 'response');
+  const entries = tokenEmbeddings(base, [...prompt, ...response.slice(0, -1)]);
+  const positions = promptPositions(entries.shape[0]!);
+  const pass = { positions, cache: noEarlierEntries, outputRows: response.length };
   const last = baseLayers(base, entries, pass, discardTrace).at(-1)!;
-  return languageModelHead(base, finalNorm(base, last));
+  const T = last.shape[0]!;
+  return languageModelHead(base, finalNorm(base, last.rows(T - response.length, T)));
 }
 
-/**
- * What a teacher, usually the base as it was before training, says at each response token when it sees every token before it, none merged.
- *
- * @returns `[N, V]`
- */
-export function teacherLogits(teacher: Model, { prompt, segments }: TrainingSample): Tensor {
-  const ids = [...prompt, ...segments.flat()];
-  const logits = predictNextTokens(teacher, [ids]);
-  return logits.rows(prompt.length - 1, ids.length - 1);
+function requireSome(list: readonly unknown[], subject: string): void {
+  if (list.length > 0) return;
+  throw new CallerError({ rule: 'training/C5', subject, expected: 'at least one', found: 'none' });
 }

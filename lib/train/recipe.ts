@@ -6,7 +6,7 @@
 
 import { parseConfig, type WeightDtype } from '../checkpoint/config-file.ts';
 import { DataError } from '../errors.ts';
-import type { HamburgerConfig, ModelConfig } from '../model/config.ts';
+import { type HamburgerConfig, INITIAL_DEVIATION, type ModelConfig } from '../model/config.ts';
 import { parseWith, z } from '../schema.ts';
 import type { Numerics } from '../tensor/tensor.ts';
 import { defaultLossWeights, type LossWeights } from './sample-loss.ts';
@@ -58,6 +58,8 @@ export interface AdamOptions {
 /** What both phases have. */
 interface CommonRecipe {
   readonly seed: string;
+  /** Of the weights that are drawn at random: those of linear layers and embedding tables. */
+  readonly initialDeviation: number;
   readonly data: RecipeData;
   readonly duration: Duration;
   /** Most tokens of a batch. */
@@ -79,6 +81,8 @@ interface CommonRecipe {
 export interface PretrainRecipe extends CommonRecipe {
   readonly phase: 'pretrain';
   readonly config: ModelConfig;
+  /** What it learns to predict: the text but for its first token, or the response alone (recipe/R2). */
+  readonly learn: 'text' | 'response';
   /** `'byte'`, or a folder with `tokenizer.json` and `tokenizer_config.json`. */
   readonly tokenizer: string;
 }
@@ -123,6 +127,7 @@ const path = z.string().min(1);
 /** Published values where there are any (PyTorch's AdamW); the others are what served at the scale of the toy. */
 const commonKeys = {
   seed: z.string().min(1),
+  initial_deviation: positive.default(INITIAL_DEVIATION),
   data: z.strictObject({
     train: z.array(path).min(1),
     held_out: z.array(path).default([]),
@@ -153,6 +158,7 @@ const pretrainSchema = z.strictObject({
   phase: z.literal('pretrain'),
   ...commonKeys,
   model: z.unknown(),
+  learn: z.enum(['text', 'response']).default('text'),
   tokenizer: path,
   learning_rate: z.strictObject(rateKeys),
 });
@@ -220,7 +226,13 @@ function pretrainOf(file: z.infer<typeof pretrainSchema>, subject: string): Pret
   if (config.hamburger !== null) {
     refuse(`${subject}: model.hamburger`, 'nothing, because a base is trained without modules', 'modules');
   }
-  return { phase: 'pretrain', ...commonOf(file, subject), config, tokenizer: file.tokenizer };
+  return {
+    phase: 'pretrain',
+    ...commonOf(file, subject),
+    config,
+    learn: file.learn,
+    tokenizer: file.tokenizer,
+  };
 }
 
 function graftOf(file: z.infer<typeof graftSchema>, subject: string): GraftRecipe {
@@ -258,6 +270,7 @@ function commonOf(file: CommonFile, subject: string): CommonRecipe {
   const { data, adam, learning_rate: rate } = file;
   return {
     seed: file.seed,
+    initialDeviation: file.initial_deviation,
     data: { train: data.train, heldOut: data.held_out, chat: data.chat, tooLong: data.too_long },
     duration: durationOf(file, subject),
     batchTokens: file.batch_tokens,

@@ -15,7 +15,7 @@ import type { Model } from '../model/model.ts';
 import { sameShape, showShape, type Tensor } from '../tensor/tensor.ts';
 import { batchesFrom, namedUniforms, totalSteps } from './batches.ts';
 import { type Cut, unbroken, withBreaks } from './breaks.ts';
-import { teacherLogits } from './forward.ts';
+import { predictTokens } from './forward.ts';
 import { createAdamW } from './optimiser.ts';
 import type { GraftRecipe, Recipe } from './recipe.ts';
 import type { LossWeights, SampleLoss } from './sample-loss.ts';
@@ -261,7 +261,7 @@ function graftCutter(
   const space = kernels.workspace();
   const teach = (sample: StepSample) => (): Tensor => {
     space.reset();
-    return teacherLogits({ ...base!, kernels: space }, sample);
+    return predictTokens({ ...base!, kernels: space }, sample);
   };
   const cut = (sample: Sample, how: Cut): StepSample => {
     const made = cutSample(sample, how, null);

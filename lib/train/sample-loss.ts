@@ -6,7 +6,7 @@
 
 import type { HamburgerModel, Model } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { predictNextTokens, predictSegments, type TrainingSample } from './forward.ts';
+import { predictSegments, predictTokens, type TrainingSample } from './forward.ts';
 import { stopCrossEntropy, teacherDivergence, tokenCrossEntropy } from './losses.ts';
 
 /** What each part of the loss counts; the cross-entropy of tokens counts 1. */
@@ -76,14 +76,10 @@ export function sampleLoss(
   };
 }
 
-/** The loss of a base alone: the cross-entropy of every token that has one before it, and its gradient, divided by `tokensOfStep`. */
-export function nextTokenLoss(
-  model: Model,
-  sequences: readonly (readonly number[])[],
-  tokensOfStep: number,
-): SampleLoss {
-  const logits = predictNextTokens(model, sequences);
-  const targets = sequences.flatMap((ids) => ids.slice(1));
+/** The loss of a base alone: the cross-entropy of the response's tokens, none merged, and its gradient, divided by `tokensOfStep`. */
+export function tokenLoss(model: Model, sample: TrainingSample, tokensOfStep: number): SampleLoss {
+  const logits = predictTokens(model, sample);
+  const targets = sample.segments.flat();
   return {
     tokens: targets.length,
     hits: hitsOf(logits, targets, Array(targets.length).fill(0), null, []),

@@ -13,9 +13,9 @@ import {
   type Hits,
   type LossSample,
   type LossWeights,
-  nextTokenLoss,
   type SampleLoss,
   sampleLoss,
+  tokenLoss,
 } from './sample-loss.ts';
 import type { TrainingPass } from './tape.ts';
 import type { TrainableModel } from './trainable.ts';
@@ -85,7 +85,7 @@ export function* trainingStepBySample(
       found: 'none',
     });
   }
-  const tokens = samples.reduce((sum, sample) => sum + learntTokens(model, sample), 0);
+  const tokens = samples.reduce((sum, sample) => sum + sample.segments.flat().length, 0);
   const step = optimiser.steps + 1;
   // 1. Let all gradients be 0; add those of each sample, in order (optimiser/C6).
   trained.place.gradients.data.fill(0);
@@ -114,11 +114,6 @@ export function* trainingStepBySample(
   return { ...meanLoss(losses, lossWeights), gradientNorm };
 }
 
-/** Tokens that count in the loss: those of the response, or for a base alone all that have one before them. */
-function learntTokens(model: Model, { prompt, segments }: LossSample): number {
-  return segments.flat().length + (isHamburger(model) ? 0 : prompt.length - 1);
-}
-
 /** The loss of a sample, with modules or of a base alone. */
 export function lossOf(
   model: Model,
@@ -128,7 +123,7 @@ export function lossOf(
 ): SampleLoss {
   return isHamburger(model)
     ? sampleLoss(model, sample, weights, tokensOfStep, sample.teacher?.() ?? null)
-    : nextTokenLoss(model, [[...sample.prompt, ...sample.segments.flat()]], tokensOfStep);
+    : tokenLoss(model, sample, tokensOfStep);
 }
 
 /** Means over the tokens of several samples, at least one. */

@@ -84,6 +84,17 @@ describe('initialiser', () => {
     expect(beyond).toBeLessThan(0.0037);
   });
 
+  it('another deviation scales linear layers and tables alone: not the published one of positions', () => {
+    const wide = initialiser('7', tiedConfig, 0.06);
+    for (const [name, values] of Object.entries(all('7'))) {
+      const scale = /norm\.weight$|bias$|\.pos$/.test(name) ? 1 : 3;
+      const { shape } = parameters(tiedConfig).find((parameter) => parameter.name === name)!;
+      for (const [i, value] of wide(name, shape).entries()) {
+        expect(value, name).toBeCloseTo(scale * values[i]!, 12);
+      }
+    }
+  });
+
   it('refuses an empty seed and a configuration that breaks a rule, before the first parameter', () => {
     expect(faultOf(() => initialiser('', tiedConfig), CallerError).subject).toBe('seed');
     const broken = { ...tiedConfig, numAttentionHeads: 3 };

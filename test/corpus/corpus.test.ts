@@ -37,9 +37,9 @@ describe('corpus', () => {
     );
     expect(digest).toMatchInlineSnapshot(`
       {
-        "test": "446c3d9204a0f7e6b5e70e4d143c9e1622b733d328198908d768f30acc996399",
-        "train": "1a9f4f9e33f19265a98b7c143fa25bab67829973da79ce51d716d7f9b96505e8",
-        "validation": "41f05a32840092d044822beb865921076dcc3c835940315f72734a077e67a5dd",
+        "test": "8eaa7086e7cdd5509ca96ba9fb6e7e31b881296444ec2e90bc3aa1f25bd49b65",
+        "train": "fff1784097ba4b0bffe98b22c37b00adfadaba5d3613049d963e09bd806e80eb",
+        "validation": "540559e05ba156a4dd798fc387ee91fe2c15524facc50c3e60926c4f068e0653",
       }
     `);
   });

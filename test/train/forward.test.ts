@@ -3,7 +3,7 @@ import { teacherForced } from '../../lib/decode/generate.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { sigmoid } from '../../lib/math/sigmoid.ts';
 import { baseOf } from '../../lib/model/model.ts';
-import { predictNextTokens, predictSegments, teacherLogits } from '../../lib/train/forward.ts';
+import { predictSegments, predictTokens } from '../../lib/train/forward.ts';
 import { sample, trainingModel } from '../helpers/training.ts';
 
 describe('training forward', () => {
@@ -43,29 +43,14 @@ describe('training forward', () => {
     expect(() => predictSegments(model, { prompt: [3], segments: [[1, 2, 3, 4, 5, 6]] })).toThrow(
       /compositional-embedder\/C1/,
     );
-    expect(() => predictNextTokens(model, [[1, 2], [3]])).toThrow(/training\/C5/);
-    expect(() => predictNextTokens(model, [])).toThrow(/training\/C5/);
-  });
-
-  it('a base over packed sequences says what it says over each alone', () => {
-    const { model } = trainingModel();
-    const packed = predictNextTokens(model, [
-      [1, 2, 3],
-      [4, 5],
-      [6, 7, 8, 9],
-    ]);
-    const alone = [
-      [1, 2, 3],
-      [4, 5],
-      [6, 7, 8, 9],
-    ].flatMap((ids) => [...predictNextTokens(model, [ids]).data]);
-    expect([...packed.data]).toEqual(alone);
+    expect(() => predictTokens(model, { prompt: [1, 2], segments: [] })).toThrow(/training\/C5/);
+    expect(() => predictTokens(model, { prompt: [], segments: [[1]] })).toThrow(/generation\/C1/);
   });
 
   it('losses/C5: a teacher sees every token before, none merged', () => {
     const { model } = trainingModel();
     const ids = sample.segments.flat();
-    const logits = teacherLogits(model, sample);
+    const logits = predictTokens(model, sample);
     const forced = teacherForced(baseOf(model), {
       prompt: sample.prompt,
       segments: ids.map((id) => [id]),

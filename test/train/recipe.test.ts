@@ -7,7 +7,7 @@ import { graftJson, pretrainJson } from '../helpers/recipes.ts';
 
 describe('recipes', () => {
   it('those that come with the package are recipes, and fit together', () => {
-    const [base, graft] = ['pretrain', 'graft'].map((name) => {
+    const [base, graft] = ['toy-base', 'toy'].map((name) => {
       const url = new URL(`../../fixtures/recipes/${name}.json`, import.meta.url);
       return parseRecipe(JSON.parse(readFileSync(url, 'utf8')), name);
     }) as [PretrainRecipe, GraftRecipe];
@@ -21,6 +21,8 @@ describe('recipes', () => {
     expect(base).toMatchObject({
       phase: 'pretrain',
       tokenizer: 'byte',
+      learn: 'text',
+      initialDeviation: 0.02,
       duration: { steps: 10 },
       data: { train: ['train.jsonl'], heldOut: [], chat: false, tooLong: 'refuse' },
       learningRates: { base: 1e-3, modules: 0, warmUpSteps: 0, floor: 0.05 },
@@ -71,6 +73,14 @@ describe('recipes', () => {
     });
   });
 
+  it('what a base learns and how it begins may be said', () => {
+    const base = parseRecipe(pretrainJson({ learn: 'response', initial_deviation: 0.06 }), 'r.json');
+    expect(base).toMatchObject({ learn: 'response', initialDeviation: 0.06 });
+    expect(parseRecipe(graftJson({ initial_deviation: 0.5 }), 'r.json')).toMatchObject({
+      initialDeviation: 0.5,
+    });
+  });
+
   const data = { train: ['a'] };
   const rates = { base: 1e-3, modules: 1e-3 };
   it.each([
@@ -106,6 +116,15 @@ describe('recipes', () => {
       'data.train[0]',
       /length of at least 1/,
       '""',
+    ],
+    ['another object of learning', pretrainJson({ learn: 'all' }), 'learn', '"text" or "response"', '"all"'],
+    ['a graft on texts', graftJson({ learn: 'text' }), 'learn', 'no key of this name', '"text"'],
+    [
+      'weights that begin alike',
+      graftJson({ initial_deviation: 0 }),
+      'initial_deviation',
+      'a number above 0',
+      '0',
     ],
     ['a seed that is a number', graftJson({ seed: 1 }), 'seed', 'a string', '1'],
     ['an empty seed', graftJson({ seed: '' }), 'seed', /length of at least 1/, '""'],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { teacherForced } from '../../lib/decode/generate.ts';
 import { argmax } from '../../lib/ops/argmax.ts';
 import { predictSegments } from '../../lib/train/forward.ts';
-import { nextTokenLoss, sampleLoss } from '../../lib/train/sample-loss.ts';
+import { sampleLoss, tokenLoss } from '../../lib/train/sample-loss.ts';
 import { baseConfig, sample, trainingModel } from '../helpers/training.ts';
 
 const weights = { stop: 0.5, teacher: 0 };
@@ -55,14 +55,7 @@ describe('the loss of a sample', () => {
 
   it('a base alone has all its hits at micro index 0, and none of a stop head', () => {
     const base = trainingModel(undefined, baseConfig).model;
-    const { hits, tokens } = nextTokenLoss(
-      base,
-      [
-        [1, 2, 3],
-        [4, 5],
-      ],
-      1,
-    );
+    const { hits, tokens } = tokenLoss(base, { prompt: [1, 2], segments: [[3, 4], [5]] }, 1);
     expect([tokens, hits.count, hits.stops]).toEqual([3, [3], null]);
   });
 });

@@ -91,7 +91,7 @@ interface Line {
   readonly step: number;
   readonly loss: number;
   readonly accuracy: readonly number[];
-  readonly held_out?: { readonly loss: number };
+  readonly held_out?: { readonly loss: number; readonly tokens: number };
 }
 
 const logOf = (folder: string): Line[] =>
@@ -138,6 +138,16 @@ describe('train: from nothing to a HAMburger', () => {
     ]);
     expect(readFileSync(join(cwd, 'base', 'curves.svg'), 'utf8')).toContain('held out');
     await succeed('generate', 'The cat', '--checkpoint', 'base/checkpoint', '--max-tokens', '4');
+  });
+
+  it('recipe/R2: a base learns its texts but for their first token, or responses alone', async () => {
+    writeFolder(cwd, {
+      'response.json': { ...pretrain, learn: 'response', steps: 1, learning_rate: { base: 1 } },
+    });
+    await succeed('train', 'response.json', '--out', 'response');
+    // BOS, 'The pig'; ' sat in the pen.', EOS.
+    expect(logOf('base')[0]!.held_out!.tokens).toBe(7 + 17);
+    expect(logOf('response')[0]!.held_out!.tokens).toBe(17);
   });
 
   it('graft: modules on that base, which generate several tokens per macro-step; accuracies by micro index', async () => {
