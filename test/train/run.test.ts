@@ -15,7 +15,7 @@ import {
   type TrainingRun,
   type TrainingRunOptions,
 } from '../../lib/train/run.ts';
-import { type Sample, tokensOf } from '../../lib/train/samples.ts';
+import type { Sample } from '../../lib/train/samples.ts';
 import { segmentSizes } from '../../lib/train/segmentation.ts';
 import { tokenMetrics } from '../../lib/train/token-metrics.ts';
 import { faultOf, plainConfig } from '../helpers/checkpoint-folders.ts';
