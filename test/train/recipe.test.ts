@@ -8,7 +8,7 @@ import { graftJson, pretrainJson } from '../helpers/recipes.ts';
 describe('recipes', () => {
   it('those that come with the package are recipes, and fit together', () => {
     const [base, graft] = ['toy-base', 'toy'].map((name) => {
-      const url = new URL(`../../fixtures/recipes/${name}.json`, import.meta.url);
+      const url = new URL(`../../fixtures/toy-training/${name}.json`, import.meta.url);
       return parseRecipe(JSON.parse(readFileSync(url, 'utf8')), name);
     }) as [PretrainRecipe, GraftRecipe];
     expect(configFault({ ...base.config, hamburger: graft.modules })).toBeUndefined();
