@@ -20,6 +20,8 @@ export interface Series {
 export interface Panel {
   /** What the values are, with their unit. */
   readonly title: string;
+  /** Least and most that a value can be, where the axis is to show that; otherwise it shows those there are. */
+  readonly range?: readonly [number, number];
   /** At most {@link COLOURS} of them. */
   readonly series: readonly Series[];
 }
@@ -99,7 +101,7 @@ function styleSheet(): string {
 }
 
 function panelSvg(
-  { title, series }: Panel,
+  { title, series, range }: Panel,
   xTitle: string,
   xDomain: readonly [number, number],
   top: number,
@@ -108,7 +110,7 @@ function panelSvg(
   const bottom = top + PANEL_HEIGHT - MARGIN.bottom;
   const ys = series.flatMap(({ points }) => points.map(([, y]) => y));
   const x = scaleLinear(xDomain, [MARGIN.left, right]);
-  const y = scaleLinear(extent(ys), [bottom, top + MARGIN.top]).nice();
+  const y = scaleLinear(range ?? extent(ys), [bottom, top + MARGIN.top]).nice();
   const xFormat = x.tickFormat(6);
   const path = line<readonly [number, number]>()
     .defined(([, value]) => Number.isFinite(value))

@@ -47,8 +47,9 @@ import {
 } from './options.ts';
 import { toyCheckpoint } from './package-root.ts';
 
-/** Continues well on the shipped checkpoint; used only with that. */
-const TOY_PROMPT = 'Once there was a little fox named Mila';
+/** What the shipped checkpoint is asked where nothing is; a message of its chat template. */
+const TOY_PROMPT =
+  'Write a function solve that takes a number n: add up the numbers from 1 to n that are greater than 8.';
 
 /** Seed where none is given: fixed, so that a command gives the same text every time. */
 const DEFAULT_SEED = '0';
@@ -80,7 +81,7 @@ export interface RunOptions extends ModelOptions {
 export function addRunOptions(command: Command, maxTokens: number): Command {
   const [numerics, kernels, threads] = arithmeticOptions();
   return command
-    .argument('[prompt]', 'text to continue (default, with the toy checkpoint: the beginning of a story)')
+    .argument('[prompt]', 'text to continue (default, with the toy checkpoint: a request, as with --chat)')
     .optionsGroup('Options of the prompt:')
     .addOption(option('--prompt-file <file>', 'take the prompt from a UTF-8 file, final line feed included'))
     .addOption(option('--prompt-ids <ids>', "take the prompt as token ids, such as '1,2,3'", integerList))
@@ -158,6 +159,12 @@ export interface Prompt {
   readonly text: string | null;
 }
 
+/** The prompt of a run. */
+export interface RunPrompt extends Prompt {
+  /** Whether the chat template was applied. */
+  readonly chat: boolean;
+}
+
 /** What was chosen, by the options or by default, for reports. */
 export interface Settings {
   readonly mode: (typeof MODES)[number];
@@ -181,7 +188,7 @@ export interface Run {
   /** Closed: the model has been read from it. */
   readonly checkpoint: Checkpoint;
   readonly model: Model;
-  readonly prompt: Prompt;
+  readonly prompt: RunPrompt;
   readonly profile: Profile;
   /** For `generate` of the library; without probabilities and trace. */
   readonly generateOptions: GenerateOptions;
@@ -212,7 +219,7 @@ export function prepareRun(
         hint: '"hamburger init --from-base" gives it modules',
       });
     }
-    const prompt = readPrompt(checkpoint, argument, options);
+    const prompt = readPrompt(context, checkpoint, argument, options);
     const { tokenChoice, draws } = readChoice(context, options);
     const { model, threads } = loadModel(context, checkpoint, options);
     if (mode === 'base' && options.confidence !== undefined) {
@@ -268,7 +275,12 @@ function promptName({ promptFile, promptIds }: RunOptions): string {
   return promptIds !== undefined ? '--prompt-ids' : promptFile !== undefined ? '--prompt-file' : 'prompt';
 }
 
-function readPrompt(checkpoint: Checkpoint, argument: string | undefined, options: RunOptions): Prompt {
+function readPrompt(
+  context: Context,
+  checkpoint: Checkpoint,
+  argument: string | undefined,
+  options: RunOptions,
+): RunPrompt {
   const { promptFile, promptIds, chat } = options;
   const given = [argument, promptFile, promptIds].filter((source) => source !== undefined).length;
   if (given > 1 || (given === 0 && options.checkpoint !== undefined)) {
@@ -286,20 +298,25 @@ function readPrompt(checkpoint: Checkpoint, argument: string | undefined, option
         found: '--prompt-ids',
       });
     }
-    return { ids: promptIds, text: textOf(checkpoint, promptIds) };
+    return { ids: promptIds, text: textOf(checkpoint, promptIds), chat: false };
   }
-  const text =
-    promptFile === undefined ? (argument ?? TOY_PROMPT) : decodeUtf8(readWhole(promptFile), promptFile);
   const tokenizer = tokenizerOf(checkpoint, 'Give the prompt with --prompt-ids');
-  if (!chat) return { ids: tokenizer.encode(text), text };
+  const text = promptFile === undefined ? argument : decodeUtf8(readWhole(promptFile), promptFile);
+  if (text !== undefined && !chat) {
+    if (checkpoint.chatTemplate !== null) {
+      context.output.say('note: the checkpoint has a chat template; --chat puts the prompt into it');
+    }
+    return { ids: tokenizer.encode(text), text, chat: false };
+  }
+  if (text === undefined) context.output.say(`prompt: ${TOY_PROMPT}`);
   const { bosToken, eosToken } = checkpoint;
   const rendered = renderChat(
     chatTemplateOf(checkpoint),
-    [{ role: 'user', content: text }],
+    [{ role: 'user', content: text ?? TOY_PROMPT }],
     { bosToken, eosToken, addGenerationPrompt: true },
     `chat template of ${checkpoint.folder}`,
   );
-  return { ids: tokenizer.encodeWithoutSpecials(rendered), text: rendered };
+  return { ids: tokenizer.encodeWithoutSpecials(rendered), text: rendered, chat: true };
 }
 
 /** The tokenizer, for a text. @throws DataError if there is none */

@@ -54,7 +54,7 @@ export function addGenerate(program: Command, context: Context): void {
     .addHelpText(
       'after',
       examples(
-        'hamburger generate "Once there was a shy otter named Nora"',
+        'hamburger generate "Tell a story in 3 sentences with the words kite, hungry, goat." --chat',
         'hamburger generate --confidence 0.95 --segments --stats',
         'hamburger generate "One day" --temperature 0.8 --top-p 0.9 --seed 7 --max-tokens 40',
         'hamburger generate --mode base --numerics f64 --max-tokens 20 --json',
@@ -139,7 +139,7 @@ interface Printer {
 /** Prints text, or ids where there is no tokenizer. */
 function textPrinter(output: Output, run: Run, options: Options, shades: Shading | undefined): Printer {
   const spelled = run.checkpoint.tokenizer !== null;
-  const prompt = options.prompt && !options.chat ? (run.prompt.text ?? run.prompt.ids.join(',')) : '';
+  const prompt = options.prompt && !run.prompt.chat ? (run.prompt.text ?? run.prompt.ids.join(',')) : '';
   // Printed with the first token, when it is sure that the prompt is accepted.
   let pending = prompt;
   let begun = prompt !== '';

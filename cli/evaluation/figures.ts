@@ -30,7 +30,7 @@ export function scoreByCompression({ results }: EvaluationReport): string {
   const curves = families.map((family) => curve(family, (result) => result.families[family]!));
   if (families.length > 1) curves.push(curve('mean', ({ mean }) => mean));
   return chart('Scores by tokens per macro-step', 'tokens/macro-step', [
-    { title: 'share of right answers, by confidence', series: curves },
+    { title: 'share of right answers, by confidence', range: [0, 1], series: curves },
   ]);
 }
 

@@ -51,6 +51,22 @@ describe('curves as SVG', () => {
     expect(pathsOf(svg)[0]!.match(/M/g)).toHaveLength(2);
   });
 
+  it('with a range the axis shows all of it, though every value be the same', () => {
+    const series = [
+      {
+        name: 'a',
+        points: [
+          [0, 1],
+          [1, 1],
+        ] as const,
+      },
+    ];
+    const height = (range?: readonly [number, number]) =>
+      points(pathsOf(chart('t', 'x', [{ title: 'share', series, ...(range ? { range } : {}) }]))[0]!)[0]![1]!;
+    // 1 is the top of 0 to 1, and the middle of an axis around nothing but 1.
+    expect(height([0, 1])).toBeLessThan(height() - 50);
+  });
+
   it('many points become means of neighbours', () => {
     const series = [{ name: 'a', points: Array.from({ length: 4000 }, (_, i) => [i, i % 10] as const) }];
     const path = points(pathsOf(chart('t', 'step', [{ title: 'p', series }]))[0]!);
