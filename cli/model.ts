@@ -75,27 +75,29 @@ export function loadModel(context: Context, checkpoint: Checkpoint, options: Mod
   }
 }
 
-/** How many threads share the work from now on: as many as were asked for, else as are fastest. */
+/** How many threads share the work from now on: as many as were asked for, else as are fastest for so many rows. */
 export function settleThreads(
   kernels: Kernels | SimdKernels,
   model: Model,
   threads: number | undefined,
+  rows = 1,
 ): number {
-  return 'useThreads' in kernels ? (threads ?? useFastest(kernels, model)) : 1;
+  return 'useThreads' in kernels ? (threads ?? useFastest(kernels, model, rows)) : 1;
 }
 
-/** The kernels that the options ask for. */
+/** The kernels that the options ask for. @param rows that will go through the model together: one in decoding */
 export function kernelsFor(
   { output }: Context,
   { numerics, kernels, threads }: Omit<ModelOptions, 'checkpoint'>,
   config: ModelConfig,
+  rows = 1,
 ): Kernels | SimdKernels {
   if (kernels === 'simd' && numerics !== 'f32') {
     throw new CallerError({ subject: '--kernels simd', expected: '--numerics f32', found: numerics });
   }
   if (kernels === 'simd' || (kernels === undefined && numerics === 'f32' && simdSupported())) {
     return namingOptions({ threads: '--threads' }, () =>
-      simdKernels({ threads: threads ?? threadsToStart(config) }),
+      simdKernels({ threads: threads ?? threadsToStart(config, rows) }),
     );
   }
   if (threads !== undefined && threads > 1) {

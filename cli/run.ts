@@ -34,30 +34,18 @@ import {
 import type { Context } from './context.ts';
 import { arithmeticOptions, checkpointOption, loadModel, type ModelOptions } from './model.ts';
 import { namingOptions, type OptionNames } from './option-names.ts';
-import {
-  choice,
-  confidence,
-  integer,
-  integerList,
-  nonEmpty,
-  number,
-  type OrNone,
-  option,
-  orNull,
-} from './options.ts';
+import { choice, confidence, integer, integerList, type OrNone, option, orNull } from './options.ts';
 import { toyCheckpoint } from './package-root.ts';
+import { DEFAULT_SEED, type SamplingOptions, samplingOptions } from './sampling-options.ts';
 
 /** What the shipped checkpoint is asked where nothing is; a message of its chat template. */
 const TOY_PROMPT =
   'Write a function solve that takes a number n: add up the numbers from 1 to n that are greater than 8.';
 
-/** Seed where none is given: fixed, so that a command gives the same text every time. */
-const DEFAULT_SEED = '0';
-
 const MODES = ['hamburger', 'base'] as const;
 
 /** Options that {@link addRunOptions} declares. */
-export interface RunOptions extends ModelOptions {
+export interface RunOptions extends ModelOptions, SamplingOptions {
   readonly promptFile?: string;
   readonly promptIds?: readonly number[];
   readonly chat?: true;
@@ -66,10 +54,6 @@ export interface RunOptions extends ModelOptions {
   readonly confidence?: OrNone<number>;
   readonly maxTokens?: number;
   readonly maxPositions?: number;
-  readonly temperature: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed?: string;
   readonly uniforms?: string;
 }
 
@@ -80,6 +64,7 @@ export interface RunOptions extends ModelOptions {
  */
 export function addRunOptions(command: Command, maxTokens: number): Command {
   const [numerics, kernels, threads] = arithmeticOptions();
+  const [temperature, topK, topP, seed] = samplingOptions();
   return command
     .argument('[prompt]', 'text to continue (default, with the toy checkpoint: a request, as with --chat)')
     .optionsGroup('Options of the prompt:')
@@ -121,25 +106,10 @@ export function addRunOptions(command: Command, maxTokens: number): Command {
     .addOption(
       option('--max-positions <n>', "most positions of prompt and output (default: the model's)", integer(1)),
     )
-    .addOption(
-      option(
-        '--temperature <t>',
-        '0 for the likeliest token, above 0 to sample',
-        number('a number of at least 0', (value) => value >= 0),
-        { value: 0 },
-      ),
-    )
-    .addOption(option('--top-k <k>', 'sample from the k likeliest tokens', integer(1)))
-    .addOption(
-      option(
-        '--top-p <p>',
-        'sample from the likeliest tokens that together have probability p',
-        number('a number above 0 and up to 1', (value) => 0 < value && value <= 1),
-      ),
-    )
-    .addOption(
-      option('--seed <text>', `seed of the sampling (default: "${DEFAULT_SEED}")`, nonEmpty('a seed')),
-    )
+    .addOption(temperature)
+    .addOption(topK)
+    .addOption(topP)
+    .addOption(seed)
     .addOption(
       option(
         '--uniforms <file>',

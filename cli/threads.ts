@@ -10,7 +10,7 @@ import type { Model, ModelConfig, SimdKernels } from '../lib/index.ts';
 /** The most threads that are tried: beyond, decoding waits for memory, not for arithmetic. */
 const MOST_TRIED = 8;
 
-/** Multiply-adds of the LM head, the largest product of a decoding step, from which help is worth starting a thread for. */
+/** Multiply-adds of the LM head, the largest product of a step, from which help is worth starting a thread for. */
 const WORTH_THREADS = 1_000_000;
 
 /** Runs of each number of threads; medians of so few are enough to see a thread that only waits. */
@@ -19,20 +19,24 @@ const RUNS = 7;
 /** More threads must be faster by this much: they take time from others on the machine. */
 const GAIN = 1.1;
 
-/** Threads to start for a model of that configuration, before it is known how many are fastest. */
-export function threadsToStart({ vocabSize, hiddenSize }: ModelConfig): number {
-  return vocabSize * hiddenSize < WORTH_THREADS ? 1 : Math.min(availableParallelism(), MOST_TRIED);
+/**
+ * Threads to start for a model of that configuration, before it is known how many are fastest.
+ *
+ * @param rows that go through the model together: one in decoding, those of a sample in training
+ */
+export function threadsToStart({ vocabSize, hiddenSize }: ModelConfig, rows: number): number {
+  return rows * vocabSize * hiddenSize < WORTH_THREADS ? 1 : Math.min(availableParallelism(), MOST_TRIED);
 }
 
-/** Has as many of the started threads take part as apply the LM head fastest; returns how many. */
-export function useFastest(kernels: SimdKernels, model: Model): number {
+/** Has as many of the started threads take part as apply the LM head to so many rows fastest; returns how many. */
+export function useFastest(kernels: SimdKernels, model: Model, rows: number): number {
   if (kernels.threads === 1) return 1;
   const { lm_head } = model.weights;
   const [vocabSize, hiddenSize] = lm_head.shape as [number, number];
   const space = kernels.workspace();
-  const hidden = space.empty([1, hiddenSize]);
+  const hidden = space.empty([rows, hiddenSize]);
   hidden.data.fill(1);
-  const logits = space.empty([1, vocabSize]);
+  const logits = space.empty([rows, vocabSize]);
   const time = (threads: number): number => {
     kernels.useThreads(threads);
     const start = performance.now();

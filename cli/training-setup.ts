@@ -89,7 +89,8 @@ export function prepareTraining(
         recipe.data.tooLong,
       ),
     ) as [ReturnType<typeof fitting>, ReturnType<typeof fitting>];
-    const kernels = kernelsFor(context, { ...options, numerics: recipe.numerics }, config);
+    const rows = middle(training.samples.map(({ response }) => response.length));
+    const kernels = kernelsFor(context, { ...options, numerics: recipe.numerics }, config, rows);
     const run = createTrainingRun({
       recipe,
       config,
@@ -108,7 +109,7 @@ export function prepareTraining(
       samples: training.samples.length,
       heldOut: heldOut.samples.length,
       skipped: training.skipped + heldOut.skipped,
-      threads: settleThreads(kernels, run.trained.model, options.threads),
+      threads: settleThreads(kernels, run.trained.model, options.threads, rows),
       contents: {
         config,
         dtype: recipe.dtype,
@@ -121,6 +122,9 @@ export function prepareTraining(
     base?.close();
   }
 }
+
+/** The median: what is usual. */
+const middle = (lengths: number[]): number => lengths.sort((a, b) => a - b)[lengths.length >> 1] ?? 1;
 
 function graftStart(
   { base: folder, modules, seed, initialDeviation }: GraftRecipe,

@@ -17,29 +17,24 @@ import {
 import type { Context } from '../context.ts';
 import { arithmeticOptions, loadModel, type ModelOptions } from '../model.ts';
 import { namingOptions } from '../option-names.ts';
-import { examples, fileNamed, integer, nonEmpty, number, option } from '../options.ts';
+import { examples, fileNamed, integer, option } from '../options.ts';
 import { thousands } from '../output.ts';
 import { promptIds } from '../prompt-ids.ts';
+import { DEFAULT_SEED, type SamplingOptions, samplingOptions } from '../sampling-options.ts';
 import { tokenText } from '../token-text.ts';
 
 const DEFAULT_MAX_TOKENS = 256;
 
-/** Fixed, so that a command gives the same data every time. */
-const DEFAULT_SEED = '0';
-
-interface Options extends Omit<ModelOptions, 'checkpoint'> {
+interface Options extends Omit<ModelOptions, 'checkpoint'>, SamplingOptions {
   readonly prompts: string;
   readonly out: string;
   readonly chat?: true;
   readonly maxTokens: number;
-  readonly temperature: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed: string;
 }
 
 export function addDistill(program: Command, context: Context): void {
   const [numerics, kernels, threads] = arithmeticOptions();
+  const [temperature, topK, topP, seed] = samplingOptions();
   program
     .command('distill')
     .summary('let a base answer prompts, for training')
@@ -67,23 +62,10 @@ export function addDistill(program: Command, context: Context): void {
     .addOption(
       option('--max-tokens <n>', 'most tokens of a response', integer(1), { value: DEFAULT_MAX_TOKENS }),
     )
-    .addOption(
-      option(
-        '--temperature <t>',
-        '0 for the likeliest token, above 0 to sample',
-        number('a number of at least 0', (value) => value >= 0),
-        { value: 0 },
-      ),
-    )
-    .addOption(option('--top-k <k>', 'sample from the k likeliest tokens', integer(1)))
-    .addOption(
-      option(
-        '--top-p <p>',
-        'sample from the likeliest tokens that together have probability p',
-        number('a number above 0 and up to 1', (value) => 0 < value && value <= 1),
-      ),
-    )
-    .addOption(option('--seed <text>', 'seed of the sampling', nonEmpty('a seed'), { value: DEFAULT_SEED }))
+    .addOption(temperature)
+    .addOption(topK)
+    .addOption(topP)
+    .addOption(seed)
     .addOption(numerics)
     .addOption(kernels)
     .addOption(threads)
@@ -125,7 +107,7 @@ async function action(context: Context, folder: string, options: Options): Promi
     output.say(`left out: ${thousands(cut)} responses that --max-tokens or the positions cut short`);
 }
 
-function settingsOf({ maxTokens, temperature, topK, topP, seed }: Options): DistillOptions {
+function settingsOf({ maxTokens, temperature, topK, topP, seed = DEFAULT_SEED }: Options): DistillOptions {
   const limits = { ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }) };
   return { maxTokens, seed, sampling: temperature === 0 ? null : { temperature, ...limits } };
 }

@@ -5,11 +5,16 @@ import { hamburgerOf, smallConfig } from '../helpers/models.ts';
 
 describe('threads where the user names no number', () => {
   it('a model whose largest product is soon done gets none to help', () => {
-    expect(threadsToStart({ ...smallConfig, vocabSize: 512, hiddenSize: 128 })).toBe(1);
+    expect(threadsToStart({ ...smallConfig, vocabSize: 512, hiddenSize: 128 }, 1)).toBe(1);
+  });
+
+  it('rows that go through it together make a small one large', () => {
+    const small = { ...smallConfig, vocabSize: 512, hiddenSize: 128 };
+    expect(threadsToStart(small, 32)).toBe(threadsToStart({ ...small, vocabSize: 32 * 512 }, 1));
   });
 
   it('a large one gets those of the machine, but not dozens', () => {
-    const count = threadsToStart({ ...smallConfig, vocabSize: 32000, hiddenSize: 288 });
+    const count = threadsToStart({ ...smallConfig, vocabSize: 32000, hiddenSize: 288 }, 1);
     expect(count).toBeGreaterThanOrEqual(1);
     expect(count).toBeLessThanOrEqual(8);
   });
@@ -32,7 +37,7 @@ describe('threads where the user names no number', () => {
         matmulNT(...operands);
       },
     };
-    expect(useFastest(slow, model)).toBe(1);
+    expect(useFastest(slow, model, 1)).toBe(1);
     expect(taking).toBe(1);
     // Faster the more take part.
     const fast = {
@@ -44,7 +49,7 @@ describe('threads where the user names no number', () => {
         matmulNT(...operands);
       },
     };
-    expect(useFastest(fast, model)).toBe(3);
+    expect(useFastest(fast, model, 5)).toBe(3);
     expect(taking).toBe(3);
     kernels.close();
   });
