@@ -129,12 +129,6 @@ export interface Prompt {
   readonly text: string | null;
 }
 
-/** The prompt of a run. */
-export interface RunPrompt extends Prompt {
-  /** Whether the chat template was applied. */
-  readonly chat: boolean;
-}
-
 /** What was chosen, by the options or by default, for reports. */
 export interface Settings {
   readonly mode: (typeof MODES)[number];
@@ -158,7 +152,9 @@ export interface Run {
   /** Closed: the model has been read from it. */
   readonly checkpoint: Checkpoint;
   readonly model: Model;
-  readonly prompt: RunPrompt;
+  readonly prompt: Prompt;
+  /** Whether the prompt is a message in the chat template. */
+  readonly chat: boolean;
   readonly profile: Profile;
   /** For `generate` of the library; without probabilities and trace. */
   readonly generateOptions: GenerateOptions;
@@ -189,7 +185,7 @@ export function prepareRun(
         hint: '"hamburger init --from-base" gives it modules',
       });
     }
-    const prompt = readPrompt(context, checkpoint, argument, options);
+    const { prompt, chat } = readPrompt(context, checkpoint, argument, options);
     const { tokenChoice, draws } = readChoice(context, options);
     const { model, threads } = loadModel(context, checkpoint, options);
     if (mode === 'base' && options.confidence !== undefined) {
@@ -204,6 +200,7 @@ export function prepareRun(
       checkpoint,
       model: mode === 'base' && isHamburger(model) ? baseOf(model) : model,
       prompt,
+      chat,
       profile,
       generateOptions: {
         prompt: prompt.ids,
@@ -250,7 +247,7 @@ function readPrompt(
   checkpoint: Checkpoint,
   argument: string | undefined,
   options: RunOptions,
-): RunPrompt {
+): { readonly prompt: Prompt; readonly chat: boolean } {
   const { promptFile, promptIds, chat } = options;
   const given = [argument, promptFile, promptIds].filter((source) => source !== undefined).length;
   if (given > 1 || (given === 0 && options.checkpoint !== undefined)) {
@@ -268,15 +265,15 @@ function readPrompt(
         found: '--prompt-ids',
       });
     }
-    return { ids: promptIds, text: textOf(checkpoint, promptIds), chat: false };
+    return { prompt: { ids: promptIds, text: textOf(checkpoint, promptIds) }, chat: false };
   }
   const tokenizer = tokenizerOf(checkpoint, 'Give the prompt with --prompt-ids');
   const text = promptFile === undefined ? argument : decodeUtf8(readWhole(promptFile), promptFile);
   if (text !== undefined && !chat) {
-    if (checkpoint.chatTemplate !== null) {
+    if (checkpoint.chatTemplate !== null && context.output.talkToTerminal) {
       context.output.say('note: the checkpoint has a chat template; --chat puts the prompt into it');
     }
-    return { ids: tokenizer.encode(text), text, chat: false };
+    return { prompt: { ids: tokenizer.encode(text), text }, chat: false };
   }
   if (text === undefined) context.output.say(`prompt: ${TOY_PROMPT}`);
   const { bosToken, eosToken } = checkpoint;
@@ -286,7 +283,7 @@ function readPrompt(
     { bosToken, eosToken, addGenerationPrompt: true },
     `chat template of ${checkpoint.folder}`,
   );
-  return { ids: tokenizer.encodeWithoutSpecials(rendered), text: rendered, chat: true };
+  return { prompt: { ids: tokenizer.encodeWithoutSpecials(rendered), text: rendered }, chat: true };
 }
 
 /** The tokenizer, for a text. @throws DataError if there is none */

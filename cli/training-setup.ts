@@ -25,6 +25,7 @@ import {
   type ModelConfig,
   openCheckpoint,
   type PretrainRecipe,
+  parameters,
   parseJson,
   parsePairs,
   parseRecipe,
@@ -64,6 +65,8 @@ interface Start {
   readonly tokenizer: TextTokenizer;
   readonly template: string | null;
   readonly base: Checkpoint | null;
+  /** The base that cuts the responses, if it is another one. */
+  readonly segmentationBase: Checkpoint | null;
   /** The parameters to begin with. */
   readonly initial: (name: string, shape: readonly number[]) => Float64Array;
   readonly companions: ReadonlyMap<string, Uint8Array>;
@@ -80,7 +83,7 @@ export function prepareTraining(
   const recipe = parseRecipe(recipeJson, path);
   const place = (name: string): string => resolve(dirname(path), name);
   const start = recipe.phase === 'graft' ? graftStart(recipe, place) : pretrainStart(recipe, place);
-  const { config, base } = start;
+  const { config, base, segmentationBase } = start;
   try {
     const [training, heldOut] = [recipe.data.train, recipe.data.heldOut].map((files) =>
       fitting(
@@ -91,12 +94,14 @@ export function prepareTraining(
     ) as [ReturnType<typeof fitting>, ReturnType<typeof fitting>];
     const rows = middle(training.samples.map(({ response }) => response.length));
     const kernels = kernelsFor(context, { ...options, numerics: recipe.numerics }, config, rows);
+    const cuts = segmentationBase?.loadModel(kernels) ?? null;
     const run = createTrainingRun({
       recipe,
       config,
       kernels,
       initial: (name, shape) => new Tensor(start.initial(name, shape), shape),
       base: base?.loadModel(kernels) ?? null,
+      segmentationBase: cuts,
       samples: training.samples,
       heldOut: heldOut.samples,
     });
@@ -105,7 +110,11 @@ export function prepareTraining(
       run,
       recipe,
       recipeJson,
-      inputs: fingerprint([training.samples, heldOut.samples], values),
+      inputs: fingerprint(
+        [training.samples, heldOut.samples],
+        [...values].map(([name, { data }]) => [name, data] as const),
+        segmentationBase === null ? [] : weightsIn(segmentationBase),
+      ),
       samples: training.samples.length,
       heldOut: heldOut.samples.length,
       skipped: training.skipped + heldOut.skipped,
@@ -120,6 +129,7 @@ export function prepareTraining(
     };
   } finally {
     base?.close();
+    segmentationBase?.close();
   }
 }
 
@@ -127,7 +137,7 @@ export function prepareTraining(
 const middle = (lengths: number[]): number => lengths.sort((a, b) => a - b)[lengths.length >> 1] ?? 1;
 
 function graftStart(
-  { base: folder, modules, seed, initialDeviation }: GraftRecipe,
+  { base: folder, modules, seed, initialDeviation, segmentation }: GraftRecipe,
   place: (name: string) => string,
 ): Start {
   const base = openCheckpoint(place(folder));
@@ -155,6 +165,7 @@ function graftStart(
     tokenizer,
     template,
     base,
+    segmentationBase: otherBase(segmentation.base, config, place),
     initial: (name, shape) => {
       if (!name.startsWith(prefix)) return fresh(name, shape);
       const values = new Float64Array(sizeOf(shape));
@@ -164,6 +175,24 @@ function graftStart(
     companions: readCompanions(base.folder),
     tokenizerJson: undefined,
   };
+}
+
+/** The base that cuts the responses instead of the one that modules are put on. */
+function otherBase(
+  folder: string | null,
+  { vocabSize }: ModelConfig,
+  place: (name: string) => string,
+): Checkpoint | null {
+  if (folder === null) return null;
+  const checkpoint = openCheckpoint(place(folder));
+  if (checkpoint.config.vocabSize === vocabSize) return checkpoint;
+  checkpoint.close();
+  throw new DataError({
+    rule: 'recipe/R8',
+    subject: `segmentation.base: ${folder}`,
+    expected: `the vocabulary of the base, ${vocabSize} tokens`,
+    found: `${checkpoint.config.vocabSize}`,
+  });
 }
 
 function pretrainStart(
@@ -185,6 +214,7 @@ function pretrainStart(
       tokenizer: loadTokenizer(files.tokenizer, files.tokenizerConfig, tokenizer),
       template: null,
       base: null,
+      segmentationBase: null,
       initial,
       companions: new Map(),
       tokenizerJson: files,
@@ -208,6 +238,7 @@ function pretrainStart(
     tokenizer: loaded,
     template: chatTemplate,
     base: null,
+    segmentationBase: null,
     initial,
     companions,
     tokenizerJson: undefined,
@@ -229,6 +260,7 @@ function readSamples(path: string, name: string, start: Start, recipe: Recipe): 
     tokenizer,
     template: data.chat ? template : null,
     eosTokenId: config.eosTokenIds[0] ?? null,
+    promptTokens: data.promptTokens,
     whole: recipe.phase === 'pretrain' && recipe.learn === 'text',
   };
   return parsePairs(decodeUtf8(readWhole(path), path), name).map((pair) => encodeSample(pair, options));
@@ -236,16 +268,25 @@ function readSamples(path: string, name: string, start: Start, recipe: Recipe): 
 
 function fingerprint(
   samples: readonly (readonly Sample[])[],
-  parameters: ReadonlyMap<string, Tensor>,
+  ...weights: readonly Iterable<readonly [string, ArrayBufferView]>[]
 ): string {
   const hash = createHash('sha256');
   for (const list of samples) {
     hash.update(`${list.length}`);
     for (const { prompt, response } of list) hash.update(JSON.stringify([prompt, response]));
   }
-  for (const [name, { data }] of parameters) {
+  for (const [name, data] of weights.flatMap((each) => [...each])) {
     hash.update(name);
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
   return hash.digest('hex');
+}
+
+/** The weights of a checkpoint, in binary64. */
+function* weightsIn(checkpoint: Checkpoint): Generator<readonly [string, Float64Array]> {
+  for (const { name, shape } of parameters(checkpoint.config)) {
+    const values = new Float64Array(sizeOf(shape));
+    checkpoint.readTensor(name, values);
+    yield [name, values];
+  }
 }

@@ -139,7 +139,7 @@ interface Printer {
 /** Prints text, or ids where there is no tokenizer. */
 function textPrinter(output: Output, run: Run, options: Options, shades: Shading | undefined): Printer {
   const spelled = run.checkpoint.tokenizer !== null;
-  const prompt = options.prompt && !run.prompt.chat ? (run.prompt.text ?? run.prompt.ids.join(',')) : '';
+  const prompt = options.prompt && !run.chat ? (run.prompt.text ?? run.prompt.ids.join(',')) : '';
   // Printed with the first token, when it is sure that the prompt is accepted.
   let pending = prompt;
   let begun = prompt !== '';

@@ -123,10 +123,10 @@ export function addSegment(program: Command, context: Context): void {
     .addHelpText(
       'after',
       examples(
-        'hamburger segment "Once there was a little fox named Mila. She lived by the barn with her sister."',
+        `hamburger segment '{"order":43,"item":"bell"}' --prompt "Give the record. Order 43 is for a bell." --chat`,
         'hamburger segment " She lived by the barn." --prompt "Once there was a fox." --tokens',
-        'hamburger segment "One day, Mila found a red ball." --strategy sliding --confidence 0.9 --max-steps 8 --stats',
-        'hamburger segment "One day, Mila found a red ball." --metric probability --window 16 --json',
+        'hamburger segment " She found a red ball." --prompt "One day" --strategy sliding --confidence 0.9 --max-steps 8 --stats',
+        'hamburger segment " She found a red ball." --prompt "One day" --metric probability --window 16 --json',
       ),
     )
     .action((response: string | undefined, options: Options) => action(context, response, options));

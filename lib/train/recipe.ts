@@ -28,6 +28,8 @@ export interface RecipeData {
   readonly heldOut: readonly string[];
   /** Whether prompts and responses become text by the chat template of the tokenizer. */
   readonly chat: boolean;
+  /** The most tokens of a prompt, the last ones; `null` for all. */
+  readonly promptTokens: number | null;
   /** What becomes of a sample that has no room in a batch or in the model (recipe/R4). */
   readonly tooLong: 'refuse' | 'skip';
 }
@@ -99,6 +101,10 @@ export interface GraftRecipe extends CommonRecipe {
     readonly thresholds: Partial<Thresholds>;
     /** `null` for all entries. */
     readonly window: number | null;
+    /** Checkpoint folder of the base whose uncertainty cuts the responses; `null` for the one that modules are put on. */
+    readonly base: string | null;
+    /** The most tokens of a prompt that it sees, the last ones; `null` for all. */
+    readonly promptTokens: number | null;
   };
   readonly breaks: BreakShares;
   readonly loss: LossWeights;
@@ -132,6 +138,7 @@ const commonKeys = {
     train: z.array(path).min(1),
     held_out: z.array(path).default([]),
     chat: z.boolean().default(false),
+    prompt_tokens: count.nullable().default(null),
     too_long: z.enum(['refuse', 'skip']).default('refuse'),
   }),
   steps: count.optional(),
@@ -181,6 +188,8 @@ const graftSchema = z.strictObject({
       ratio_threshold: notNegative.optional(),
       confidence: z.number().positive().max(1).optional(),
       window: count.optional(),
+      base: path.optional(),
+      prompt_tokens: count.optional(),
     })
     .prefault({}),
   breaks: z.strictObject({ forced: share.default(0.5), unmerged: share.default(0) }).prefault({}),
@@ -260,6 +269,8 @@ function graftOf(file: z.infer<typeof graftSchema>, subject: string): GraftRecip
       metric: metrics.get(segmentation.metric)!,
       thresholds: thresholdsOf(segmentation, strategy, `${subject}: segmentation`),
       window: segmentation.window ?? null,
+      base: segmentation.base ?? null,
+      promptTokens: segmentation.prompt_tokens ?? null,
     },
     breaks,
     loss: file.loss,
@@ -271,7 +282,13 @@ function commonOf(file: CommonFile, subject: string): CommonRecipe {
   return {
     seed: file.seed,
     initialDeviation: file.initial_deviation,
-    data: { train: data.train, heldOut: data.held_out, chat: data.chat, tooLong: data.too_long },
+    data: {
+      train: data.train,
+      heldOut: data.held_out,
+      chat: data.chat,
+      promptTokens: data.prompt_tokens,
+      tooLong: data.too_long,
+    },
     duration: durationOf(file, subject),
     batchTokens: file.batch_tokens,
     learningRates: {

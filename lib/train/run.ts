@@ -19,7 +19,7 @@ import { predictTokens } from './forward.ts';
 import { createAdamW } from './optimiser.ts';
 import type { GraftRecipe, Recipe } from './recipe.ts';
 import type { LossWeights, SampleLoss } from './sample-loss.ts';
-import { type Sample, tokensOf } from './samples.ts';
+import { lastOf, type Sample, tokensOf } from './samples.ts';
 import { learningRateAt } from './schedule.ts';
 import { segmentSizes } from './segmentation.ts';
 import {
@@ -45,6 +45,8 @@ export interface TrainingRunOptions {
   readonly initial: (name: string, shape: readonly number[]) => Tensor;
   /** For phase `graft`: the base as it is before training, which cuts the responses and is the teacher; `null` for `pretrain`. */
   readonly base: Model | null;
+  /** The base whose uncertainty cuts the responses, if that is another one; `null` for the same. */
+  readonly segmentationBase: Model | null;
   /** Those to learn from, none too long. */
   readonly samples: readonly Sample[];
   readonly heldOut: readonly Sample[];
@@ -238,18 +240,20 @@ const pretrainCutter: Cutter = {
 
 /** The base cuts the responses (#segmentation), each when its turn first comes; some are cut finer (recipe/R5). */
 function graftCutter(
-  { base, kernels }: TrainingRunOptions,
+  { base, segmentationBase, kernels }: TrainingRunOptions,
   { segmentation, modules, breaks, loss, seed }: GraftRecipe,
 ): Cutter {
-  const { strategy, metric, thresholds, window } = segmentation;
+  const { strategy, metric, thresholds, window, promptTokens } = segmentation;
+  const unsure = segmentationBase ?? base!;
   const known = new Map<Sample, readonly number[]>();
   const sizesOf = (sample: Sample): readonly number[] => {
     const earlier = known.get(sample);
     if (earlier !== undefined) return earlier;
-    const { prompt, response } = sample;
-    const measured = tokenMetrics(base!, { prompt, response, ...(window === null ? {} : { window }) });
+    const { response } = sample;
+    const prompt = lastOf(sample.prompt, promptTokens);
+    const measured = tokenMetrics(unsure, { prompt, response, ...(window === null ? {} : { window }) });
     const sizes = segmentSizes(measured.map(metric.uncertainty), {
-      vocabularySize: base!.config.vocabSize,
+      vocabularySize: unsure.config.vocabSize,
       strategy,
       metric,
       maxSteps: modules.maxSteps,

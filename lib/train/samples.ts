@@ -26,6 +26,8 @@ export interface EncodingOptions {
   readonly template: string | null;
   /** Ends a response that no template ends; `null` for none. */
   readonly eosTokenId: number | null;
+  /** The most tokens of a prompt that are kept, the last ones; `null` for all. */
+  readonly promptTokens: number | null;
   /** Whether the response is everything but the first token, as for a base that learns whole texts (recipe/R2). */
   readonly whole: boolean;
 }
@@ -36,25 +38,30 @@ export interface EncodingOptions {
  * @throws DataError if the text has fewer than two tokens, or the template or the tokenizer refuses it
  */
 export function encodeSample(
-  { prompt, response, place }: Pair,
-  { tokenizer, template, eosTokenId, whole }: EncodingOptions,
+  pair: Pair,
+  { tokenizer, template, eosTokenId, promptTokens, whole }: EncodingOptions,
 ): Sample {
   const encoded =
     template === null
-      ? withEnd(encodePair(tokenizer, prompt, response), eosTokenId)
-      : idsOf(encodeConversation(tokenizer, template, { prompt, response }, spellings(tokenizer), place));
-  const all = [...encoded.prompt, ...encoded.response];
-  const first = whole ? 1 : encoded.prompt.length;
+      ? withEnd(encodePair(tokenizer, pair.prompt, pair.response), eosTokenId)
+      : idsOf(encodeConversation(tokenizer, template, pair, spellings(tokenizer), pair.place));
+  const prompt = lastOf(encoded.prompt, promptTokens);
+  const all = [...prompt, ...encoded.response];
+  const first = whole ? 1 : prompt.length;
   if (first === 0 || all.length === first) {
     throw new DataError({
       rule: 'recipe/R2',
-      subject: place,
+      subject: pair.place,
       expected: 'a prompt and a response of at least one token each',
       found: `${first} and ${all.length - first}`,
     });
   }
-  return { prompt: all.slice(0, first), response: all.slice(first), place };
+  return { prompt: all.slice(0, first), response: all.slice(first), place: pair.place };
 }
+
+/** The last ids of a prompt; `null` for all. */
+export const lastOf = (ids: readonly number[], most: number | null): readonly number[] =>
+  most === null ? ids : ids.slice(-most);
 
 interface Ids {
   readonly prompt: readonly number[];

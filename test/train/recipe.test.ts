@@ -7,7 +7,7 @@ import { graftJson, pretrainJson } from '../helpers/recipes.ts';
 
 describe('recipes', () => {
   it('those that come with the package are recipes, and fit together', () => {
-    const [base, graft] = ['toy-base', 'toy'].map((name) => {
+    const [base, graft] = ['toy-base', 'toy', 'toy-responses'].map((name) => {
       const url = new URL(`../../fixtures/toy-training/${name}.json`, import.meta.url);
       return parseRecipe(JSON.parse(readFileSync(url, 'utf8')), name);
     }) as [PretrainRecipe, GraftRecipe];
@@ -44,11 +44,24 @@ describe('recipes', () => {
       'decreasing_v2',
       'entropy',
     ]);
-    expect([graft.segmentation.thresholds, graft.segmentation.window]).toEqual([{}, null]);
+    expect(graft.segmentation).toMatchObject({
+      thresholds: {},
+      window: null,
+      base: null,
+      promptTokens: null,
+    });
+    expect(graft.data.promptTokens).toBeNull();
   });
 
   it('what is said goes before the defaults', () => {
-    const segmentation = { strategy: 'small_group', metric: 'probability', confidence: 0.8, window: 16 };
+    const segmentation = {
+      strategy: 'small_group',
+      metric: 'probability',
+      confidence: 0.8,
+      window: 16,
+      base: 'other',
+      prompt_tokens: 3,
+    };
     const recipe = parseRecipe(
       graftJson({
         segmentation,
@@ -63,7 +76,7 @@ describe('recipes', () => {
     ) as GraftRecipe;
     expect(recipe.segmentation.thresholds).toEqual({ confidence: 0.8 });
     expect(recipe).toMatchObject({
-      segmentation: { window: 16 },
+      segmentation: { window: 16, base: 'other', promptTokens: 3 },
       breaks: { forced: 0.25, unmerged: 0.75 },
       loss: { stop: 0, teacher: 2 },
       clip: null,
@@ -74,8 +87,9 @@ describe('recipes', () => {
   });
 
   it('what a base learns and how it begins may be said', () => {
-    const base = parseRecipe(pretrainJson({ learn: 'response', initial_deviation: 0.06 }), 'r.json');
-    expect(base).toMatchObject({ learn: 'response', initialDeviation: 0.06 });
+    const said = { learn: 'response', initial_deviation: 0.06, data: { train: ['a'], prompt_tokens: 1 } };
+    const base = parseRecipe(pretrainJson(said), 'r.json');
+    expect(base).toMatchObject({ learn: 'response', initialDeviation: 0.06, data: { promptTokens: 1 } });
     expect(parseRecipe(graftJson({ initial_deviation: 0.5 }), 'r.json')).toMatchObject({
       initialDeviation: 0.5,
     });

@@ -58,6 +58,7 @@ function runOf(given: Recipe = recipe(), kernels: Kernels = referenceKernels('f3
     kernels,
     initial: (name, shape) => new Tensor(fresh(name, shape), shape),
     base: given.phase === 'graft' ? base : null,
+    segmentationBase: null,
     samples,
     heldOut,
   };

@@ -5,7 +5,7 @@ import { encodeSample, fitting, type Sample, tokensOf } from '../../lib/train/sa
 import { faultOf } from '../helpers/checkpoint-folders.ts';
 
 const tokenizer = loadTokenizer(byteTokenizerJson(), byteTokenizerConfigJson(), 'byte');
-const options = { tokenizer, template: null, eosTokenId: 257, whole: false };
+const options = { tokenizer, template: null, eosTokenId: 257, promptTokens: null, whole: false };
 const bytes = (text: string) => [...Buffer.from(text)];
 const bos = tokenizer.bosToken!.id;
 const pair = (prompt: string, response: string) => ({ prompt, response, place: 'line 1' });
@@ -27,6 +27,15 @@ describe('samples', () => {
       tokenizer.encode('xy').slice(0, 1),
       [...tokenizer.encode('xy').slice(1), ...bytes('abc'), 257],
     ]);
+  });
+
+  it('of a prompt its last tokens may be kept alone: what stands before is neither read nor learnt', () => {
+    const { prompt, response } = encodeSample(pair('xyz', 'abc'), { ...options, promptTokens: 2 });
+    expect([prompt, response]).toEqual([bytes('yz'), [...bytes('abc'), 257]]);
+    const whole = encodeSample(pair('xyz', 'abc'), { ...options, promptTokens: 2, whole: true });
+    expect([whole.prompt, whole.response]).toEqual([bytes('y'), [...bytes('zabc'), 257]]);
+    const short = encodeSample(pair('x', 'abc'), { ...options, promptTokens: 9 });
+    expect(short.prompt).toEqual(tokenizer.encode('x'));
   });
 
   it('recipe/R2: with a template, what it puts behind the answer is the end, and nothing else is added', () => {

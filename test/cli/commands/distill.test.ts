@@ -6,10 +6,13 @@ import { hamburger, init, jsonOf, toy, workFolder } from '../run.ts';
 
 const cwd = workFolder();
 writeFolder(join(cwd, 'bare'), checkpointFiles(plainConfig));
+const STORY = 'Tell a story in 3 sentences with the words kite, hungry, goat.';
+/** As the chat template has them. */
+const [FIRST, SECOND] = [`<|user|>${STORY}<|assistant|>`, '<|user|>Where is the pink hat?<|assistant|>'];
 writeFolder(cwd, {
-  'prompts.jsonl':
-    '{"prompt": "One day"}\n\n{"prompt": "Once there was a little", "response": "x", "id": "a"}\n',
-  'second.jsonl': '{"prompt": "Mila"}\n{"prompt": "Once there was a little"}\n',
+  'prompts.jsonl': `{"prompt": "${FIRST}"}\n\n{"prompt": "${SECOND}", "response": "x", "id": "a"}\n`,
+  'second.jsonl': `{"prompt": "<|user|>Who?<|assistant|>"}\n{"prompt": "${SECOND}"}\n`,
+  'messages.jsonl': `{"prompt": "${STORY}"}\n`,
   'none.jsonl': '{"prompt": "One day"}\n{"response": "x"}\n',
 });
 
@@ -24,11 +27,11 @@ const lines = (file: string) =>
 
 describe('distill', () => {
   it("writes what the base alone says, without the token that ends it; the file's own responses do not matter", async () => {
-    const { code, stderr } = await distill('--out', 'a.jsonl', '--max-tokens', '400');
+    const { code, stderr } = await distill('--out', 'a.jsonl', '--max-tokens', '100');
     expect(code).toBe(0);
     const written = lines('a.jsonl');
-    expect(written.map(({ prompt }) => prompt)).toEqual(['One day', 'Once there was a little']);
-    const args = ['generate', 'One day', '--mode', 'base', '--no-prompt', '--max-tokens', '400'];
+    expect(written.map(({ prompt }) => prompt)).toEqual([FIRST, SECOND]);
+    const args = ['generate', FIRST, '--mode', 'base', '--no-prompt', '--max-tokens', '100'];
     const { text, ids } = await jsonOf<{ text: string; ids: number[] }>(args);
     expect(written[0]!.response).toBe(text);
     expect(stderr).toMatch(/^a\.jsonl: 2 responses, \d+ tokens\n$/);
@@ -36,7 +39,7 @@ describe('distill', () => {
   });
 
   it('samples the same for the same seed, prompt by prompt, and otherwise for another', async () => {
-    const sampling = ['--temperature', '1', '--max-tokens', '400'];
+    const sampling = ['--temperature', '1', '--max-tokens', '100'];
     const of = async (out: string, ...args: string[]) => {
       expect((await distill('--out', out, ...sampling, ...args)).code).toBe(0);
       return lines(out);
@@ -71,8 +74,8 @@ describe('distill', () => {
   });
 
   it('--chat: the prompt goes through the template, and a template that is not there is refused', async () => {
-    expect((await distill('--chat', '--out', 'chat.jsonl', '--max-tokens', '400')).code).toBe(0);
-    const args = ['generate', 'One day', '--chat', '--mode', 'base', '--max-tokens', '400'];
+    expect((await distill('--prompts', 'messages.jsonl', '--chat', '--out', 'chat.jsonl')).code).toBe(0);
+    const args = ['generate', STORY, '--chat', '--mode', 'base'];
     expect(lines('chat.jsonl')[0]!.response).toBe((await jsonOf<{ text: string }>(args)).text);
     await init(cwd, '--preset', 'tiny', '--out', 'tiny');
     const { code, stderr } = await hamburger(

@@ -250,7 +250,7 @@ describe('what eval refuses', () => {
     [
       'a prompt without room',
       ['--data', 'long.jsonl'],
-      'prompt of "test/lookup/0": expected at most 512 tokens',
+      'prompt of "test/lookup/0": expected at most 256 tokens',
     ],
     ['no answer at all', ['--max-tokens', '0'], 'an integer of at least 1'],
   ])('%s', async (_, args, message) => {
@@ -260,7 +260,7 @@ describe('what eval refuses', () => {
   it('evaluation/C7: a base with another tokenizer, or another template', async () => {
     await refused(
       evaluate('--out', 'never', '--baseline', 'tiny'),
-      'evaluation/C7: tokenizer of tiny: expected 512 tokens',
+      'evaluation/C7: tokenizer of tiny: expected 1024 tokens',
     );
     const other = join(cwd, 'other');
     mkdirSync(other);

@@ -95,8 +95,9 @@ describe('generate: what is printed', () => {
   it('--chat: the prompt goes through the template, special tokens once, and only the answer is printed', async () => {
     const args = generate('One day', '--chat', '--max-tokens', '5');
     const { prompt, text } = await jsonOf<Report>(args);
-    expect(prompt.text).toBe('<|begin|>One day');
-    expect(prompt.ids).toEqual((await jsonOf<Report>(generate('One day', '--max-tokens', '0'))).prompt.ids);
+    expect(prompt.text).toBe('<|user|>One day<|assistant|>');
+    const spelled = generate('<|user|>One day<|assistant|>', '--max-tokens', '0');
+    expect(prompt.ids).toEqual((await jsonOf<Report>(spelled)).prompt.ids);
     expect(await stdoutOf(args)).toBe(`${text}\n`);
   });
 
@@ -152,10 +153,11 @@ describe('generate: --json', () => {
   });
 
   it('one object, whose parts agree with each other and with the text', async () => {
-    const args = generate('Once there was', '--max-tokens', '30');
+    const asked = '<|user|>Tell a story in 4 sentences with the words kite, hungry, goat.<|assistant|>';
+    const args = generate(asked, '--max-tokens', '20');
     const report = await jsonOf<Report>(args);
     const { ids, text, segments, prompt, entry_positions: positions } = report;
-    expect(await stdoutOf(args)).toBe(`Once there was${text}\n`);
+    expect(await stdoutOf(args)).toBe(`${asked}${text}\n`);
     expect(segments.flatMap(({ tokens }) => tokens.map(({ id }) => id))).toEqual(ids);
     expect(segments.flatMap(({ tokens }) => tokens.map((token) => token.text)).join('')).toBe(text);
     expect(report).toMatchObject({
@@ -169,15 +171,15 @@ describe('generate: --json', () => {
         confidence: 0.8,
         numerics: 'f32',
         kernels: 'simd',
-        max_tokens: 30,
-        max_positions: 512,
+        max_tokens: 20,
+        max_positions: 256,
         temperature: 0,
         top_k: null,
         top_p: null,
         seed: null,
       },
     });
-    expect(ids).toHaveLength(30);
+    expect(ids).toHaveLength(20);
     // positions/C1, C2: every prompt token, then the last token of every segment but the one that is not an entry yet.
     let last = prompt.ids.length - 1;
     const expected = prompt.ids.map((_, i) => i);
@@ -322,10 +324,13 @@ describe('generate: decoding', () => {
     expect(f64).toBeCloseTo(f32, 4);
   });
 
-  it('the shipped checkpoint continues a prompt of its own when there is none', async () => {
-    const { prompt, text } = await jsonOf<Report>(generate('--max-tokens', '12'));
-    expect(prompt.text).toMatch(/^Once there was a [a-z ]+ named [A-Z][a-z]+$/);
-    expect(text).toMatch(/^[ .,]/);
+  it('the shipped checkpoint is asked something by default, which is told, and answers it', async () => {
+    const { code, stdout, stderr } = await hamburger(generate('--max-tokens', '12'));
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(/^prompt: Write a function [^\n]+\n$/),
+    });
+    expect(stdout).toMatch(/^function solve\(n\) \{/);
   });
 });
 
@@ -447,7 +452,7 @@ describe('generate: bad input', () => {
 
 describe('generate: colours', () => {
   const escapes = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*m`, 'g');
-  const args = generate('One day', '--max-tokens', '12');
+  const args = generate('One day', '--chat', '--max-tokens', '12');
 
   it('none in a pipe; with --color there are, and without them the text is the same', async () => {
     const plain = await stdoutOf(args);

@@ -38,8 +38,13 @@ interface Report {
 const cwd = workFolder();
 const segment = (...args: string[]) => ['segment', ...args];
 
-/** A story that the toy could have told. */
-const STORY = 'Once there was a little fox named Mila. She lived by the barn with her sister.';
+/** A request to the toy, and an answer that it could have given. */
+const REQUEST = 'Give the record. Order 43 is paid. The color in order 43 is blue. Order 43 is for a bell.';
+const ANSWER = '{"order":43,"item":"bell","color":"blue","paid":true}';
+/** The request, as the chat template spells it. */
+const PROMPT = `<|user|>${REQUEST}<|assistant|>`;
+
+const segmentAnswer = (...args: string[]) => segment(ANSWER, '--prompt', PROMPT, ...args);
 
 beforeAll(async () => {
   await init(cwd, '--preset', 'tiny', '--seed', '7', '--out', 'tiny');
@@ -47,36 +52,38 @@ beforeAll(async () => {
   writeFolder(join(cwd, 'bare'), checkpointFiles(plainConfig));
   writeFolder(cwd, {
     'pairs.jsonl': Buffer.from(
-      `{"prompt": "Once there was a fox.", "response": " She lived\\nby the barn."}\n\n{"response": ${JSON.stringify(STORY)}}\n{"response": ""}\n`,
+      `{"prompt": "Once there was a fox.", "response": " She lived\\nby the barn."}\n\n${JSON.stringify({ prompt: PROMPT, response: ANSWER })}\n{"prompt": "A fox", "response": ""}\n`,
     ),
     'broken.jsonl': Buffer.from('{"response": "a"}\n{"response": }\n'),
-    'long.jsonl': Buffer.from(`{"response": "a"}\n{"response": "${'x'.repeat(900)}"}\n`),
+    'long.jsonl': Buffer.from(
+      `{"prompt": "b", "response": "a"}\n{"prompt": "b", "response": "${'x'.repeat(900)}"}\n`,
+    ),
   });
 });
 
 describe('segment: what is printed', () => {
   it("the text with '|' where a segment begins, as --json has the segments; nothing on stderr", async () => {
-    const printed = binaryStdout(segment(STORY));
-    const { segments, text } = await jsonOf<Report>(segment(STORY));
+    const printed = binaryStdout(segmentAnswer());
+    const { segments, text } = await jsonOf<Report>(segmentAnswer());
     const parts = segments.map(({ tokens }) => tokens.map((token) => token.text).join(''));
     expect(printed).toBe(`${parts.join('|')}\n`);
-    expect([parts.join(''), text]).toEqual([STORY, STORY]);
+    expect([parts.join(''), text]).toEqual([ANSWER, ANSWER]);
     expect(printed).toBe(
       'Once there was a| little| f|o|x named| |Mila|. She lived| by the| barn with her| sister.\n',
     );
   });
 
   it('--stats: on stderr, and stdout is the same', async () => {
-    const { code, stdout, stderr } = await hamburger(segment(STORY, '--stats'));
-    expect({ code, stdout }).toEqual({ code: 0, stdout: await stdoutOf(segment(STORY)) });
+    const { code, stdout, stderr } = await hamburger(segmentAnswer('--stats'));
+    expect({ code, stdout }).toEqual({ code: 0, stdout: await stdoutOf(segmentAnswer()) });
     expect(stderr).toMatch(
       /^text {5}27 tokens in 11 segments, 2\.45 tokens per segment\nsizes {4}1: 4, 2: 2, 3: 1, 4: 4\nentropy {2}0\.\d\d\d nats per token\n$/,
     );
   });
 
   it('--tokens: a line for each, with segment, id, entropy and probability', async () => {
-    const { segments } = await jsonOf<Report>(segment(STORY));
-    const lines = (await stdoutOf(segment(STORY, '--tokens'))).trimEnd().split('\n');
+    const { segments } = await jsonOf<Report>(segmentAnswer());
+    const lines = (await stdoutOf(segmentAnswer('--tokens'))).trimEnd().split('\n');
     expect(lines[0]).toMatch(/^segment +id +entropy +probability +token$/);
     const cells = lines
       .slice(1)
@@ -114,24 +121,27 @@ describe('segment: what is printed', () => {
   });
 
   it('no text, no segments', async () => {
-    expect(await stdoutOf(segment(''))).toBe('\n');
-    expect(await jsonOf<Report>(segment(''))).toMatchObject({ segments: [], response_tokens: 0 });
-    expect((await hamburger(segment('', '--stats'))).stderr).toBe('text  no tokens\n');
+    expect(await stdoutOf(segment('', '--prompt', 'A fox'))).toBe('\n');
+    expect(await jsonOf<Report>(segment('', '--prompt', 'A fox'))).toMatchObject({
+      segments: [],
+      response_tokens: 0,
+    });
+    expect((await hamburger(segment('', '--prompt', 'A fox', '--stats'))).stderr).toBe('text  no tokens\n');
   });
 
   it('special tokens of the text are shown: they are tokens to be learnt', async () => {
-    expect(await stdoutOf(segment('One day.<|end|>'))).toMatch(/<\|end\|>\n$/);
+    expect(await stdoutOf(segment('{}<|end|>', '--prompt', PROMPT))).toMatch(/<\|end\|>\n$/);
   });
 
   it('--color: one hue a segment, in turns, instead of |', async () => {
-    const plain = await stdoutOf(segment(STORY));
-    const coloured = await stdoutOf(segment(STORY, '--color'));
+    const plain = await stdoutOf(segmentAnswer());
+    const coloured = await stdoutOf(segmentAnswer('--color'));
     const painted = Array.from(
       // biome-ignore lint/suspicious/noControlCharactersInRegex: what colours are made of.
       coloured.matchAll(/\u001b\[48;5;(\d+)m\u001b\[38;5;16m(.*?)\u001b\[39m\u001b\[49m/gs),
       ([, shade, text]) => ({ hue: [195, 153, 117, 75].includes(Number(shade)) ? 0 : 1, text: text! }),
     );
-    expect(painted.map(({ text }) => text).join('')).toBe(STORY);
+    expect(painted.map(({ text }) => text).join('')).toBe(ANSWER);
     const marked = painted.map(({ hue, text }, t) =>
       t > 0 && painted[t - 1]!.hue !== hue ? `|${text}` : text,
     );
@@ -139,7 +149,7 @@ describe('segment: what is printed', () => {
   });
 
   it.runIf(hasTerminal)('on a terminal: colours, figures, and what the colours mean', () => {
-    const shown = onTerminal(segment(STORY))!;
+    const shown = onTerminal(segmentAnswer())!;
     expect(shown).toContain('\u001b[');
     expect(shown).toContain('27 tokens in 11 segments');
     expect(shown).toContain('shade: probability of at least');
@@ -180,7 +190,7 @@ describe('segment: --json', () => {
   });
 
   it('numerics/N1: both kernel sets give the same report, to the last digit, with a window too', async () => {
-    const report = (kernels: string) => jsonOf<Report>(segment(STORY, '--window', '5', '--kernels', kernels));
+    const report = (kernels: string) => jsonOf<Report>(segmentAnswer('--window', '5', '--kernels', kernels));
     const [fast, readable] = [await report('simd'), await report('reference')];
     expect(readable).toEqual({ ...fast, settings: { ...fast.settings, kernels: 'reference' } });
   });
@@ -192,8 +202,8 @@ describe('segment: --json', () => {
     const reports = lines.map((line) => JSON.parse(line) as Report);
     expect(reports).toEqual([
       await jsonOf<Report>(segment(' She lived\nby the barn.', '--prompt', 'Once there was a fox.')),
-      await jsonOf<Report>(segment(STORY)),
-      await jsonOf<Report>(segment('')),
+      await jsonOf<Report>(segmentAnswer()),
+      await jsonOf<Report>(segment('', '--prompt', 'A fox')),
     ]);
   });
 
@@ -201,7 +211,7 @@ describe('segment: --json', () => {
     const path = join(cwd, 'pairs.jsonl');
     const { code, stdout, stderr } = await hamburger(segment('--file', path, '--stats'));
     const first = await stdoutOf(segment(' She lived\nby the barn.', '--prompt', 'Once there was a fox.'));
-    expect({ code, stdout }).toEqual({ code: 0, stdout: `${first}${await stdoutOf(segment(STORY))}\n` });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${first}${await stdoutOf(segmentAnswer())}\n` });
     const reports = (await stdoutOf(segment('--file', path, '--json')))
       .trimEnd()
       .split('\n')
@@ -249,23 +259,23 @@ describe('segment: where the text and its prompt come from', () => {
   });
 
   it('--chat: prompt and text go through the template', async () => {
-    const { prompt, ids, text } = await jsonOf<Report>(segment('She lived', '--prompt', 'A fox.', '--chat'));
-    expect(prompt.text).toBe('<|begin|>A fox.');
-    // The toy's template puts a space between messages.
-    expect(text).toBe(' She lived');
-    expect(ids).toEqual((await jsonOf<Report>(segment(' She lived', '--prompt', 'A fox.'))).ids);
+    const { prompt, ids, text } = await jsonOf<Report>(segment(ANSWER, '--prompt', REQUEST, '--chat'));
+    expect(prompt.text).toBe(PROMPT);
+    // The toy's template ends an answer.
+    expect(text).toBe(`${ANSWER}<|end|>`);
+    expect(ids.slice(0, -1)).toEqual((await jsonOf<Report>(segmentAnswer())).ids);
   });
 });
 
 describe('segment: how it is cut', () => {
   const sizes = async (...args: string[]): Promise<number[]> =>
-    (await jsonOf<Report>(segment(STORY, ...args))).segments.map(({ tokens }) => tokens.length);
+    (await jsonOf<Report>(segmentAnswer(...args))).segments.map(({ tokens }) => tokens.length);
 
   it('each option does what it says', async () => {
-    expect(await sizes('--max-steps', '1')).toEqual(Array(27).fill(1));
-    expect(await sizes('--min-threshold', '100', '--max-steps', '27')).toEqual([27]);
-    expect(await sizes('--min-threshold', '0', '--ratio-threshold', '0')).toEqual(Array(27).fill(1));
-    expect(await sizes('--strategy', 'sliding', '--confidence', '1')).toEqual(Array(27).fill(1));
+    expect(await sizes('--max-steps', '1')).toEqual(Array(19).fill(1));
+    expect(await sizes('--min-threshold', '100', '--max-steps', '19')).toEqual([19]);
+    expect(await sizes('--min-threshold', '0', '--ratio-threshold', '0')).toEqual(Array(19).fill(1));
+    expect(await sizes('--strategy', 'sliding', '--confidence', '1')).toEqual(Array(19).fill(1));
     expect(await sizes('--strategy', 'small_group', '--confidence', '0.001', '--max-steps', '9')).toEqual([
       9, 9, 9,
     ]);
@@ -280,7 +290,8 @@ describe('segment: how it is cut', () => {
   });
 
   it('the thresholds that a strategy has by default, and no others, are told', async () => {
-    const settings = async (...args: string[]) => (await jsonOf<Report>(segment('a', ...args))).settings;
+    const settings = async (...args: string[]) =>
+      (await jsonOf<Report>(segment('a', '--prompt', 'b', ...args))).settings;
     const none = { min_threshold: null, ratio_threshold: null, confidence: null };
     expect(await settings('--strategy', 'decreasing')).toMatchObject({ ...none, ratio_threshold: 0.3 });
     expect(await settings('--strategy', 'sliding')).toMatchObject({ ...none, confidence: 0.7 });
@@ -289,19 +300,19 @@ describe('segment: how it is cut', () => {
 
   it('a threshold that the strategy does not read is no error, but is told to have no effect', async () => {
     const { code, stdout, stderr } = await hamburger(
-      segment(STORY, '--strategy', 'sliding', '--min-threshold', '9', '--ratio-threshold', '9'),
+      segmentAnswer('--strategy', 'sliding', '--min-threshold', '9', '--ratio-threshold', '9'),
     );
     expect({ code, stderr }).toEqual({
       code: 0,
       stderr: 'note: --min-threshold, --ratio-threshold: no effect with --strategy sliding\n',
     });
-    expect(stdout).toBe(await stdoutOf(segment(STORY, '--strategy', 'sliding')));
+    expect(stdout).toBe(await stdoutOf(segmentAnswer('--strategy', 'sliding')));
   });
 
   it('the README shows what is printed', async () => {
     const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-    expect(readme).toContain(`npx hamburger segment "${STORY}"`);
-    expect(readme).toContain(await stdoutOf(segment(STORY)));
+    expect(readme).toContain(`npx hamburger segment '${ANSWER}' --prompt "${REQUEST}" --chat`);
+    expect(readme).toContain(await stdoutOf(segment(ANSWER, '--prompt', REQUEST, '--chat')));
   });
 });
 
@@ -370,7 +381,7 @@ describe('segment: bad input', () => {
     expect(code).toBe(2);
     expect(stdout.split('\n')).toHaveLength(2);
     expect(stderr).toBe(
-      'hamburger: segmentation/C1: long.jsonl, line 2: expected at most 513 tokens, one for each position and the last, found 901\n',
+      'hamburger: segmentation/C1: long.jsonl, line 2: expected at most 257 tokens, one for each position and the last, found 901\n',
     );
   });
 
@@ -384,7 +395,7 @@ describe('segment: bad input', () => {
     ['--confidence', '1.5'],
     ['--window', '0'],
   ])('%s %s is refused by its name', async (name, value) => {
-    const { code, stdout, stderr } = await hamburger(segment('a', name, value));
+    const { code, stdout, stderr } = await hamburger(segment('a', '--prompt', 'b', name, value));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(name);
   });

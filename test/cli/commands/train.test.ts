@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BYTE_VOCABULARY_SIZE } from '../../../lib/text/byte-tokenizer.ts';
-import { writeFolder } from '../../helpers/checkpoint-folders.ts';
-import { ended, hamburger, start, workFolder } from '../run.ts';
+import { checkpointFiles, plainConfig, writeFolder } from '../../helpers/checkpoint-folders.ts';
+import { ended, hamburger, init, start, workFolder } from '../run.ts';
 
 /** How many bytes the commands that run in this process can write. */
 const disk = vi.hoisted(() => ({ room: Number.POSITIVE_INFINITY }));
@@ -91,7 +91,11 @@ interface Line {
   readonly step: number;
   readonly loss: number;
   readonly accuracy: readonly number[];
-  readonly held_out?: { readonly loss: number; readonly tokens: number };
+  readonly held_out?: {
+    readonly loss: number;
+    readonly tokens: number;
+    readonly accuracy: readonly number[];
+  };
 }
 
 const logOf = (folder: string): Line[] =>
@@ -160,6 +164,33 @@ describe('train: from nothing to a HAMburger', () => {
     const report = JSON.parse(await succeed('generate', 'The cat', ...args)) as { macro_steps: number };
     expect(report.macro_steps).toBe(3);
     expect(readFileSync(join(cwd, 'whole', 'curves.svg'), 'utf8')).toContain('token, micro index 3');
+  });
+
+  it('recipe/R8: another base may cut the responses, of the same vocabulary', async () => {
+    const compression = async (segmentation: object, name: string) => {
+      const recipe = recipeFile(name, { segmentation, steps: 1, learning_rate: { base: 0, modules: 0 } });
+      await succeed('train', recipe, '--out', name);
+      // Tokens by micro index: the more macro-steps there are, the more are first.
+      return logOf(name)[0]!.held_out!;
+    };
+    await init(cwd, '--preset', 'tiny', '--seed', '3', '--out', 'other');
+    // The one has learnt such texts; random weights are sure of nothing: ln 258 = 5.55 nats.
+    const own = await compression({ min_threshold: 4, ratio_threshold: 0 }, 'cut-by-own');
+    const by = { min_threshold: 4, ratio_threshold: 0, base: '../other', prompt_tokens: 1 };
+    const others = await compression(by, 'cut-by-other');
+    expect(own.accuracy.length).toBeGreaterThan(1);
+    expect(others.accuracy).toHaveLength(1);
+    writeFolder(join(cwd, 'bare'), checkpointFiles(plainConfig));
+    const { code, stderr } = await hamburger(
+      ['train', recipeFile('cut-by-bare', { segmentation: { base: '../bare' } }), '--out', 'never'],
+      { cwd },
+    );
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        'recipe/R8: segmentation.base: ../bare: expected the vocabulary of the base, 258 tokens',
+      ),
+    ]);
   });
 
   it('in f64, into another element type; the data of a teacher, too', async () => {
