@@ -22,8 +22,8 @@ import { goldenTeacher, readModel } from './models.ts';
 import { CASES, type Primitive, runPrimitive } from './primitives.ts';
 import type { Line, Report, Way } from './report.ts';
 
-/** "One day", as the toy's tokenizer has it. */
-const PROMPT = [0, 48, 276, 335];
+/** "Where is the pink hat?" as a message to the toy, in tokens. */
+const PROMPT = [1021, 87, 633, 278, 258, 440, 471, 63, 1022];
 
 /** Generated tokens: several macro-steps, and few enough for an engine that interprets. */
 const MAX_TOKENS = 12;
