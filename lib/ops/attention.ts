@@ -7,10 +7,17 @@
 
 import { CallerError } from '../errors.ts';
 import type { Kernels, Visible } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import { sizeOf, type Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
 import { softmaxBackwardInto, softmaxInto } from './softmax.ts';
+
+const checkShapes = shapeCheck(
+  'attention/C1',
+  ['queries', 'T', 'H', 'size'],
+  ['keys', 'S', 'Hkv', 'size'],
+  ['values', 'S', 'Hkv', 'size'],
+);
 
 /**
  * Query rows whose weights are in memory together: enough for whole tiles, few enough that a long prompt needs little room and that little
@@ -56,11 +63,9 @@ interface BlockWeights extends AttentionSequence {
 export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trace): Tensor {
   const { queries, keys, values, visible } = inputs;
   const { tape } = kernels;
-  const { T, H, size, S, Hkv } = bindShapes('attention/C1', {
-    queries: [queries, 'T', 'H', 'size'],
-    keys: [keys, 'S', 'Hkv', 'size'],
-    values: [values, 'S', 'Hkv', 'size'],
-  });
+  checkShapes(queries, keys, values);
+  const [T, H] = queries.shape as [number, number, number];
+  const [S, Hkv] = keys.shape as [number, number, number];
   if (H % Hkv !== 0) {
     throw new CallerError({
       rule: 'attention/C2',
@@ -69,7 +74,7 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
       found: `${H}`,
     });
   }
-  const context = kernels.empty([T, H, size]);
+  const context = kernels.empty(queries.shape);
   const { sequences = [{ queries: [0, T], keys: [0, S] }] } = inputs;
   const kept: BlockWeights[] = [];
   for (const { queries: rows, keys: entries } of sequences) {

@@ -5,8 +5,10 @@
  */
 
 import type { Kernels } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShapes = shapeCheck('rms-norm/C1', ['x', 'T', 'd'], ['weight', 'd']);
 
 /**
  * @param x `[T, d]`
@@ -16,7 +18,8 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws CallerError rms-norm/C1 (shapes)
  */
 export function rmsNorm(kernels: Kernels, x: Tensor, weight: Tensor, eps: number): Tensor {
-  const { T, d } = bindShapes('rms-norm/C1', { x: [x, 'T', 'd'], weight: [weight, 'd'] });
+  checkShapes(x, weight);
+  const [T, d] = x.shape as [number, number];
   const { round } = kernels;
   const epsRounded = round(eps);
   // 1. Let ss[t] be the sum of the squares of row t.

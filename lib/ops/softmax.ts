@@ -6,8 +6,10 @@
 
 import { CallerError } from '../errors.ts';
 import type { Kernels, Visible } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShapes = shapeCheck('softmax/C1', ['x', 'T', 'S'], ['y', 'T', 'S']);
 
 /**
  * @param x `[T, S]`
@@ -28,7 +30,8 @@ export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
 
 /** As {@link softmax}, into `y` `[T, S]`, which may be `x`. */
 export function softmaxInto(kernels: Kernels, x: Tensor, visible: Visible, y: Tensor): void {
-  const { T, S } = bindShapes('softmax/C1', { x: [x, 'T', 'S'], y: [y, 'T', 'S'] });
+  checkShapes(x, y);
+  const [T, S] = x.shape as [number, number];
   if (!areCounts(visible, T, S)) {
     throw new CallerError({
       rule: 'softmax/C2',

@@ -53,13 +53,13 @@ function widthOf(x: Tensor): number {
 
 /** Number of rows; none if they are empty. */
 function rowsOf(x: Tensor, width: number): number {
-  return width === 0 ? 0 : x.data.length / width;
+  return width === 0 ? 0 : x.size / width;
 }
 
 /** The kernels write where they are told to: operands of different sizes would overwrite another tensor. */
 function checkLength(operation: string, t: Tensor, length: number): void {
-  if (t.data.length === length) return;
-  assertInvariant(false, operation, `an operand of ${length} elements`, `${t.data.length}`);
+  if (t.size === length) return;
+  assertInvariant(false, operation, `an operand of ${length} elements`, `${t.size}`);
 }
 
 /** All of {@link Kernels} but its memory. */
@@ -74,7 +74,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const width = widthOf(x);
       const rows = rowsOf(x, width);
       if (rows > 0) checkLength(name, vector, perRow ? rows : width);
-      checkLength(name, out, x.data.length);
+      checkLength(name, out, x.size);
       wasm[name](at.input(x), at.input(vector), at.output(out), rows, width);
       at.finish();
     };
@@ -189,7 +189,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     rowDots(x, y, out) {
       const width = widthOf(x);
       const rows = rowsOf(x, width);
-      checkLength('rowDots', y, x.data.length);
+      checkLength('rowDots', y, x.size);
       if (rows > 0) checkLength('rowDots', out, rows);
       wasm.rowDots(at.input(x), at.input(y), at.output(out), rows, width);
       at.finish();
@@ -219,7 +219,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     add(x, y, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('add', x, length);
       checkLength('add', y, length);
       wasm.add(at.input(x), at.input(y), at.output(out), length);
@@ -227,7 +227,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     multiply(x, y, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('multiply', x, length);
       checkLength('multiply', y, length);
       wasm.multiply(at.input(x), at.input(y), at.output(out), length);
@@ -235,7 +235,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     addProduct(x, y, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('addProduct', x, length);
       checkLength('addProduct', y, length);
       wasm.addProduct(at.input(x), at.input(y), at.output(out), length);
@@ -243,7 +243,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     scale(x, factor, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('scale', x, length);
       wasm.scale(at.input(x), factor, at.output(out), length);
       at.finish();
@@ -259,7 +259,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const width = widthOf(x);
       const rows = rowsOf(x, width);
       if (rows > 0) checkLength('expDifferences', column, rows);
-      checkLength('expDifferences', out, x.data.length);
+      checkLength('expDifferences', out, x.size);
       wasm.expDifferences(
         at.input(x),
         at.input(column),
@@ -272,28 +272,28 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     silu(x, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('silu', x, length);
       wasm.silu(at.input(x), at.output(out), length);
       at.finish();
     },
 
     siluGradient(x, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('siluGradient', x, length);
       wasm.siluGradient(at.input(x), at.output(out), length);
       at.finish();
     },
 
     sigmoid(x, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('sigmoid', x, length);
       wasm.sigmoid(at.input(x), at.output(out), length);
       at.finish();
     },
 
     adamW(values, gradients, first, second, numbers) {
-      const { length } = values.data;
+      const { size: length } = values;
       for (const t of [gradients, first, second]) checkLength('adamW', t, length);
       const { keep, towards, secondDecay, secondShare, secondCorrection, eps, size } = numbers;
       wasm.adamW(
@@ -317,7 +317,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const [T, heads, size] = x.shape as [number, number, number];
       checkLength('rotateHalves', cos, (T * size) / 2);
       checkLength('rotateHalves', sin, (T * size) / 2);
-      checkLength('rotateHalves', out, x.data.length);
+      checkLength('rotateHalves', out, x.size);
       wasm.rotateHalves(at.input(x), at.input(cos), at.input(sin), at.output(out), T, heads, size / 2);
       at.finish();
     },
