@@ -10,7 +10,7 @@ import type { Kernels, Visible } from '../kernels/kernels.ts';
 import { shapeCheck } from '../tensor/shape.ts';
 import { sizeOf, type Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { softmaxBackwardInto, softmaxInto } from './softmax.ts';
+import { checkCounts, softmaxBackwardInto } from './softmax.ts';
 
 const checkShapes = shapeCheck(
   'attention/C1',
@@ -58,13 +58,13 @@ interface BlockWeights extends AttentionSequence {
 /**
  * @param trace receives `weights` `[H, T, S]`, the softmax; entries that a row does not see are 0
  * @returns `[T, H, size]`
- * @throws CallerError attention/C1 (shapes), attention/C2 (H is not a multiple of Hkv)
+ * @throws CallerError attention/C1 (shapes), attention/C2 (H is not a multiple of Hkv), softmax/C2 (a count outside 1 to S)
  */
 export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trace): Tensor {
   const { queries, keys, values, visible } = inputs;
   const { tape } = kernels;
   checkShapes(queries, keys, values);
-  const [T, H] = queries.shape as [number, number, number];
+  const [T, H, headSize] = queries.shape as [number, number, number];
   const [S, Hkv] = keys.shape as [number, number, number];
   if (H % Hkv !== 0) {
     throw new CallerError({
@@ -85,13 +85,21 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
     for (let from = rows[0]; from < rows[1]; from += rowsAtOnce) {
       const to = Math.min(rows[1], from + rowsAtOnce);
       const visibleHere = visible.slice(from, to);
+      checkCounts(visibleHere, [to - from, entries[1] - entries[0]]);
       const seen = [entries[0], trace.wanted ? entries[1] : entries[0] + Math.max(...visibleHere)] as const;
       const size = [H, to - from, seen[1] - seen[0]] as const;
       const weights = room?.rows(0, sizeOf(size)).reshape(size) ?? kernels.empty(size);
-      attentionWeights(kernels, queries.rows(from, to), keys.rows(...seen), visibleHere, weights);
-      trace.tensor('weights', weights);
+      // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
+      // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
       // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
-      kernels.attentionContext(weights, values.rows(...seen), visibleHere, context.rows(from, to));
+      const operands = {
+        queries: queries.rows(from, to),
+        keys: keys.rows(...seen),
+        values: values.rows(...seen),
+        visible: visibleHere,
+      };
+      kernels.attention(operands, scaleOf(kernels, headSize), weights, context.rows(from, to));
+      trace.tensor('weights', weights);
       if (tape !== undefined) kept.push({ queries: [from, to], keys: seen, weights });
     }
   }
@@ -143,24 +151,4 @@ export function attentionBackward(
 /** The scale of scores: that of a head. */
 function scaleOf(kernels: Kernels, size: number): number {
   return kernels.round(1 / Math.sqrt(size));
-}
-
-/** Steps 1 and 2, into `weights` `[H, T, S]`. */
-function attentionWeights(
-  kernels: Kernels,
-  queries: Tensor,
-  keys: Tensor,
-  visible: Visible,
-  weights: Tensor,
-): void {
-  const [H, T, S] = weights.shape as [number, number, number];
-  const size = queries.shape[2]!;
-  // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
-  kernels.attentionScores(queries, keys, weights);
-  kernels.scale(weights, scaleOf(kernels, size), weights);
-  // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
-  const rows = weights.reshape([H * T, S]);
-  const visibleOfRow: number[] = [];
-  for (let h = 0; h < H; h++) for (const count of visible) visibleOfRow.push(count);
-  softmaxInto(kernels, rows, visibleOfRow, rows);
 }

@@ -6,26 +6,29 @@
 
 import { assertInvariant } from '../../errors.ts';
 import type { Matrix, Tensor } from '../../tensor/tensor.ts';
-import type { Kernels, Visible } from '../kernels.ts';
+import type { Kernels } from '../kernels.ts';
 import { BYTES, type Operands } from './operands.ts';
 
 /** What `assembly/index.ts` exports: pointers and strides in bytes, counts in elements. */
 export type Exports = Record<
   | 'adamW'
   | 'add'
+  | 'addAttentionContext'
   | 'addAttentionTransposed'
   | 'addProduct'
   | 'addRow'
-  | 'attentionContext'
+  | 'attention'
   | 'attentionScores'
   | 'columnSums'
   | 'divideColumn'
   | 'expDifferences'
+  | 'gatedSilu'
   | 'matmulLeftToRight'
   | 'matmulNT'
   | 'multiply'
   | 'multiplyColumn'
   | 'multiplyRow'
+  | 'rmsNorm'
   | 'rotateHalves'
   | 'rowDots'
   | 'rowMaxima'
@@ -36,6 +39,7 @@ export type Exports = Record<
   | 'sigmoid'
   | 'silu'
   | 'siluGradient'
+  | 'softmax'
   | 'subtractColumn',
   (...values: number[]) => void
 >;
@@ -104,29 +108,6 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     at.finish();
   };
 
-  const attentionSums = (
-    weights: Tensor,
-    values: Tensor,
-    visible: Visible,
-    out: Tensor,
-    resume: Resume,
-  ): void => {
-    const [H, T, S] = weights.shape as [number, number, number];
-    wasm.attentionContext(
-      at.input(weights),
-      at.input(values),
-      at.visible(visible, T, S),
-      at.output(out),
-      H,
-      values.shape[1]!,
-      T,
-      S,
-      out.shape[2]!,
-      resume,
-    );
-    at.finish();
-  };
-
   return {
     name: 'simd',
     numerics: 'f32',
@@ -167,9 +148,41 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       at.finish();
     },
 
-    attentionContext: (weights, values, visible, out) =>
-      attentionSums(weights, values, visible, out, FROM_ZERO),
-    addAttentionContext: (weights, values, visible, out) => attentionSums(weights, values, visible, out, ON),
+    attention({ queries, keys, values, visible }, scale, weights, out) {
+      const [H, T, S] = weights.shape as [number, number, number];
+      wasm.attention(
+        at.input(queries),
+        at.input(keys),
+        at.input(values),
+        at.visible(visible, T, S),
+        scale,
+        at.output(weights),
+        at.output(out),
+        H,
+        keys.shape[1]!,
+        T,
+        S,
+        queries.shape[2]!,
+      );
+      at.finish();
+    },
+
+    addAttentionContext(weights, values, visible, out) {
+      const [H, T, S] = weights.shape as [number, number, number];
+      const [, Hkv, size] = values.shape as [number, number, number];
+      wasm.addAttentionContext(
+        at.input(weights),
+        at.input(values),
+        at.visible(visible, T, S),
+        at.output(out),
+        H,
+        Hkv,
+        T,
+        S,
+        size,
+      );
+      at.finish();
+    },
 
     addAttentionTransposed(weights, rows, out) {
       const [H, T, S] = weights.shape as [number, number, number];
@@ -268,6 +281,32 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
         rows,
         width,
       );
+      at.finish();
+    },
+
+    softmax(x, visible, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      checkLength('softmax', out, x.size);
+      wasm.softmax(at.input(x), at.visible(visible, rows, width), at.output(out), rows, width);
+      at.finish();
+    },
+
+    rmsNorm(x, weight, eps, r, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      checkLength('rmsNorm', weight, width);
+      if (rows > 0) checkLength('rmsNorm', r, rows);
+      checkLength('rmsNorm', out, x.size);
+      wasm.rmsNorm(at.input(x), at.input(weight), eps, at.output(r), at.output(out), rows, width);
+      at.finish();
+    },
+
+    gatedSilu(gate, up, out) {
+      const { size: length } = out;
+      checkLength('gatedSilu', gate, length);
+      checkLength('gatedSilu', up, length);
+      wasm.gatedSilu(at.input(gate), at.input(up), at.output(out), length);
       at.finish();
     },
 
