@@ -94,7 +94,8 @@ export interface Kernels {
   /**
    * Steps 1 to 3 of SPEC #attention, for all heads: `weights[h,t,:]` is the {@link softmax} of `scale` times the {@link attentionScores}, and
    * `out[t,h,i] = Σ_{j < visible[t]} weights[h,t,j] * values[j,g,i]`, g as above: left to right over j (`numerics/N5`).
-   * queries `[T, H, size]`, keys and values `[S, Hkv, size]`, weights `[H, T, S]`, out `[T, H, size]`; `scale` is a number of the mode.
+   * queries `[T, H, size]`, keys and values `[S, Hkv, size]` or with more entries than these S, weights `[H, T, S]`, out `[T, H, size]`; `scale` is
+   * a number of the mode.
    */
   attention(inputs: AttentionOperands, scale: number, weights: Tensor, out: Tensor): void;
 

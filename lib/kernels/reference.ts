@@ -111,7 +111,7 @@ export function referenceKernels(numerics: Numerics): Kernels {
 
     attention({ queries, keys, values, visible }, scale, weights, out) {
       const [H, T, S] = weights.shape as [number, number, number];
-      kernels.attentionScores(queries, keys, weights);
+      kernels.attentionScores(queries, keys.rows(0, S), weights);
       kernels.scale(weights, scale, weights);
       const rows = weights.reshape([H * T, S]);
       kernels.softmax(rows, Array.from({ length: H }, () => visible).flat(), rows);

@@ -29,7 +29,7 @@ const ROWS_AT_ONCE = 32;
 export interface AttentionInputs {
   /** `[T, H, size]` */
   readonly queries: Tensor;
-  /** `[S, Hkv, size]` */
+  /** `[S, Hkv, size]`; there may be more than any row sees. */
   readonly keys: Tensor;
   /** `[S, Hkv, size]` */
   readonly values: Tensor;
@@ -56,7 +56,7 @@ interface BlockWeights extends AttentionSequence {
 }
 
 /**
- * @param trace receives `weights` `[H, T, S]`, the softmax; entries that a row does not see are 0
+ * @param trace receives `weights`, the softmax, `[H, T, n]` with n the most that a row sees; entries that a row does not see are 0
  * @returns `[T, H, size]`
  * @throws CallerError attention/C1 (shapes), attention/C2 (H is not a multiple of Hkv), softmax/C2 (a count outside 1 to S)
  */
@@ -64,7 +64,7 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
   const { queries, keys, values, visible } = inputs;
   const { tape } = kernels;
   checkShapes(queries, keys, values);
-  const [T, H, headSize] = queries.shape as [number, number, number];
+  const [T, H, size] = queries.shape as [number, number, number];
   const [S, Hkv] = keys.shape as [number, number, number];
   if (H % Hkv !== 0) {
     throw new CallerError({
@@ -75,30 +75,34 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
     });
   }
   const context = kernels.empty(queries.shape);
-  const { sequences = [{ queries: [0, T], keys: [0, S] }] } = inputs;
+  const scale = scaleOf(kernels, size);
   const kept: BlockWeights[] = [];
-  for (const { queries: rows, keys: entries } of sequences) {
+  const oneSequence: AttentionSequence = { queries: [0, T], keys: [0, S] };
+  for (const { queries: rows, keys: entries } of inputs.sequences ?? [oneSequence]) {
+    const count = rows[1] - rows[0];
+    checkCounts(T === count ? visible : visible.slice(...rows), count, entries[1] - entries[0]);
     // Row by row the results are the same however many rows go together; only a trace wants to see all of them at once.
-    const rowsAtOnce = trace.wanted ? rows[1] - rows[0] : Math.min(rows[1] - rows[0], ROWS_AT_ONCE);
-    // With a tape the weights are kept, so each block has room of its own.
-    const room = tape === undefined ? kernels.empty([H * rowsAtOnce * (entries[1] - entries[0])]) : undefined;
+    const rowsAtOnce = trace.wanted ? count : Math.min(count, ROWS_AT_ONCE);
+    // Several blocks take turns in one room. With a tape their weights are kept, so each has its own.
+    const takeTurns = rowsAtOnce < count && tape === undefined;
+    const room = takeTurns ? kernels.empty([H * rowsAtOnce * (entries[1] - entries[0])]) : undefined;
     for (let from = rows[0]; from < rows[1]; from += rowsAtOnce) {
       const to = Math.min(rows[1], from + rowsAtOnce);
-      const visibleHere = visible.slice(from, to);
-      checkCounts(visibleHere, [to - from, entries[1] - entries[0]]);
-      const seen = [entries[0], trace.wanted ? entries[1] : entries[0] + Math.max(...visibleHere)] as const;
-      const size = [H, to - from, seen[1] - seen[0]] as const;
-      const weights = room?.rows(0, sizeOf(size)).reshape(size) ?? kernels.empty(size);
+      const visibleHere = to - from === T ? visible : visible.slice(from, to);
+      const most = Math.max(...visibleHere);
+      const shape = [H, to - from, most];
+      const weights = room?.rows(0, sizeOf(shape)).reshape(shape) ?? kernels.empty(shape);
+      const seen = [entries[0], entries[0] + most] as const;
       // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
       // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
       // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
       const operands = {
         queries: queries.rows(from, to),
-        keys: keys.rows(...seen),
-        values: values.rows(...seen),
+        keys: keys.rows(entries[0], S),
+        values: values.rows(entries[0], S),
         visible: visibleHere,
       };
-      kernels.attention(operands, scaleOf(kernels, headSize), weights, context.rows(from, to));
+      kernels.attention(operands, scale, weights, context.rows(from, to));
       trace.tensor('weights', weights);
       if (tape !== undefined) kept.push({ queries: [from, to], keys: seen, weights });
     }

@@ -19,7 +19,8 @@ const checkShape = shapeCheck('softmax/C1', ['x', 'T', 'S']);
  */
 export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
   checkShape(x);
-  checkCounts(visible, x.shape as [number, number]);
+  const [T, S] = x.shape as [number, number];
+  checkCounts(visible, T, S);
   // 1. Let m[t] be the largest visible entry.
   // 2. Let y[t,j] be exp(x[t,j] - m[t]); 0 where j is not visible.
   // 3. Let z[t] be the sum of the visible y[t,j].
@@ -35,7 +36,7 @@ export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
 }
 
 /** @throws CallerError softmax/C2 (other than T counts, each from 1 to S) */
-export function checkCounts(visible: Visible, [T, S]: readonly [T: number, S: number]): void {
+export function checkCounts(visible: Visible, T: number, S: number): void {
   let fits = visible.length === T;
   for (let t = 0; t < visible.length; t++) {
     const count = visible[t]!;

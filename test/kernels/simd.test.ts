@@ -196,16 +196,18 @@ describe('simd kernels give the bits of the reference kernels', () => {
         ([seed, group, Hkv, T, S, size], of) => {
           const H = group * Hkv;
           const [q, keys, w] = tensors(seed, of, [T, H, size], [S, Hkv, size], [H, T, S]);
-          const [values, scale] = [tensors(seed + 1, of, [S, Hkv, size])[0]!, numbers(seed, 1, of)[0]!];
+          // As a cache with room for more entries gives them.
+          const [k2, v2] = tensors(seed + 1, of, [S + 3, Hkv, size], [S + 3, Hkv, size]);
+          const scale = numbers(seed, 1, of)[0]!;
           compare('attentionScores', [q!, keys!], [H, T, S], (k, [x, y], out) =>
             k.attentionScores(x!, y!, out),
           );
           const visible = visibleOf(seed, T, S);
-          compare('attention', [q!, keys!, values], [T, H, size], (k, [x, y, z], out) => {
+          compare('attention', [q!, k2!, v2!], [T, H, size], (k, [x, y, z], out) => {
             const operands = { queries: x!, keys: y!, values: z!, visible };
             k.attention(operands, scale, k.empty([H, T, S]), out);
           });
-          compare('attention, weights', [q!, keys!, values], [H, T, S], (k, [x, y, z], out) => {
+          compare('attention, weights', [q!, k2!, v2!], [H, T, S], (k, [x, y, z], out) => {
             const operands = { queries: x!, keys: y!, values: z!, visible };
             k.attention(operands, scale, out, k.empty([T, H, size]));
           });

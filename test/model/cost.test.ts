@@ -31,11 +31,12 @@ function countingKernels() {
       inner.matmulNT(a, b, out);
     },
     attention(operands, scale, weights, out) {
-      const { keys, values, visible } = operands;
+      const { keys, visible } = operands;
       const [, H, size] = out.shape as [number, number, number];
+      const [, , S] = weights.shape as [number, number, number];
       // The scores of a row are as many products as its context, where it does not see all entries.
       count.multiplyAdds += 2 * H * size * visible.reduce((sum, seen) => sum + seen, 0);
-      count.numbersRead += keys.data.length + values.data.length;
+      count.numbersRead += 2 * keys.rows(0, S).data.length;
       inner.attention(operands, scale, weights, out);
     },
     rmsNorm(x, weight, eps, r, out) {
