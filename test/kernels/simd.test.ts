@@ -438,6 +438,12 @@ describe('memory of the simd kernels', () => {
     expect(() => simd.add(simd.empty([4]), simd.empty([4]), simd.empty([5]))).toThrow(/add/);
     expect(() => simd.addRow(simd.empty([2, 4]), simd.empty([3]), simd.empty([2, 4]))).toThrow(/addRow/);
     expect(() => simd.silu(tensorOf('f64', [1], [1]), simd.empty([1]))).toThrow(/f32/);
+    const entry = simd.empty([1, 1, 4]);
+    const operands = { queries: entry, keys: entry, values: entry, visible: [1] };
+    const [weights, shorter] = [simd.empty([1, 1, 1]), simd.empty([1, 1, 3])];
+    expect(() => simd.attention(operands, 1, weights, shorter)).toThrow(/attention/);
+    expect(() => simd.rmsNorm(entry, simd.empty([3]), 1, weights, entry)).toThrow(/rmsNorm/);
+    expect(() => simd.gatedSilu(entry, shorter, entry)).toThrow(/gatedSilu/);
   });
 
   it('a workspace gives the very same tensors again after reset', () => {

@@ -150,6 +150,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
 
     attention({ queries, keys, values, visible }, scale, weights, out) {
       const [H, T, S] = weights.shape as [number, number, number];
+      checkLength('attention', out, queries.size);
       wasm.attention(
         at.input(queries),
         at.input(keys),
