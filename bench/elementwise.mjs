@@ -48,7 +48,10 @@ function calls(kernels, rows, width) {
     rowMaxima: () => kernels.rowMaxima(x, visible, column),
     columnSums: () => kernels.columnSums(x, row),
     expDifferences: () => kernels.expDifferences(x, column, visible, out),
+    softmax: () => kernels.softmax(x, visible, out),
+    rmsNorm: () => kernels.rmsNorm(x, row, 0.5, column, out),
     silu: () => kernels.silu(x, out),
+    gatedSilu: () => kernels.gatedSilu(x, y, out),
     sigmoid: () => kernels.sigmoid(x, out),
     rotateHalves: () => kernels.rotateHalves(heads, half, half, turned),
   };

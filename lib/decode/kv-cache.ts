@@ -40,7 +40,7 @@ export function createKvCache(
     const end = positions.length + rows.shape[0]!;
     assertInvariant(end <= capacity, 'KV cache', 'no more entries than it has room for', () => `${end}`);
     stored.data.set(rows.data, positions.length * width);
-    return stored.rows(0, end);
+    return stored;
   };
 
   return {

@@ -34,6 +34,14 @@ export interface AdamWNumbers {
   readonly size: number;
 }
 
+/** What {@link Kernels.attention} reads. */
+export interface AttentionOperands {
+  readonly queries: Tensor;
+  readonly keys: Tensor;
+  readonly values: Tensor;
+  readonly visible: Visible;
+}
+
 /** A kernel set. `[m, n]` and the like name the shapes of the operands. */
 export interface Kernels {
   /** Name of the implementation, e.g. `reference`. */
@@ -84,12 +92,17 @@ export interface Kernels {
   attentionScores(queries: Tensor, keys: Tensor, out: Tensor): void;
 
   /**
+   * Steps 1 to 3 of SPEC #attention, for all heads: `weights[h,t,:]` is the {@link softmax} of `scale` times the {@link attentionScores}, and
    * `out[t,h,i] = Σ_{j < visible[t]} weights[h,t,j] * values[j,g,i]`, g as above: left to right over j (`numerics/N5`).
-   * weights `[H, T, S]`, values `[S, Hkv, size]`, out `[T, H, size]`.
+   * queries `[T, H, size]`, keys and values `[S, Hkv, size]` or with more entries than these S, weights `[H, T, S]`, out `[T, H, size]`; `scale` is
+   * a number of the mode.
    */
-  attentionContext(weights: Tensor, values: Tensor, visible: Visible, out: Tensor): void;
+  attention(inputs: AttentionOperands, scale: number, weights: Tensor, out: Tensor): void;
 
-  /** `out[t,h,i] += Σ ...`: the sum of {@link attentionContext}, continued from what is in `out` (`numerics/N10`). */
+  /**
+   * `out[t,h,i] += Σ_{j < visible[t]} weights[h,t,j] * values[j,g,i]`: the last sum of {@link attention}, continued from what is in
+   * `out` (`numerics/N10`).
+   */
   addAttentionContext(weights: Tensor, values: Tensor, visible: Visible, out: Tensor): void;
 
   /**
@@ -143,8 +156,23 @@ export interface Kernels {
   /** `out[r,c] = x[r,c] / column[r]`. `out` may be `x`. */
   divideColumn(x: Tensor, column: Tensor, out: Tensor): void;
 
+  /**
+   * Steps 1 to 4 of SPEC #softmax: {@link rowMaxima}, {@link expDifferences} from them, {@link rowSums}, {@link divideColumn} by those.
+   * `out` may be `x`.
+   */
+  softmax(x: Tensor, visible: Visible, out: Tensor): void;
+
+  /**
+   * Steps 1 to 3 of SPEC #rms-norm: `r[t] = 1 / sqrt(Σ_i x[t,i]^2 / d + eps)` and `out[t,i] = (x[t,i] * r[t]) * weight[i]`; the sum is
+   * {@link rowSumsOfSquares}. `eps` is a number of the mode.
+   */
+  rmsNorm(x: Tensor, weight: Tensor, eps: number, r: Tensor, out: Tensor): void;
+
   /** `out = silu(x)`, elementwise, in binary64 and rounded once (`numerics/N7`). `out` may be `x`. */
   silu(x: Tensor, out: Tensor): void;
+
+  /** `out = silu(gate) * up`, elementwise, {@link silu} rounded before the product. `out` may be `gate` or `up`. */
+  gatedSilu(gate: Tensor, up: Tensor, out: Tensor): void;
 
   /** `out = silu'(x) = p * (1 + x * (1 - p))` with `p = sigmoid(x)`, elementwise, in binary64 and rounded once. `out` may be `x`. */
   siluGradient(x: Tensor, out: Tensor): void;

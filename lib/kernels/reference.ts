@@ -109,8 +109,15 @@ export function referenceKernels(numerics: Numerics): Kernels {
       }
     },
 
-    attentionContext: (weights, values, visible, out) =>
-      attentionSums(weights, values, visible, out, 'from zero'),
+    attention({ queries, keys, values, visible }, scale, weights, out) {
+      const [H, T, S] = weights.shape as [number, number, number];
+      kernels.attentionScores(queries, keys.rows(0, S), weights);
+      kernels.scale(weights, scale, weights);
+      const rows = weights.reshape([H * T, S]);
+      kernels.softmax(rows, Array.from({ length: H }, () => visible).flat(), rows);
+      attentionSums(weights, values, visible, out, 'from zero');
+    },
+
     addAttentionContext: (weights, values, visible, out) =>
       attentionSums(weights, values, visible, out, 'on'),
 
@@ -172,7 +179,34 @@ export function referenceKernels(numerics: Numerics): Kernels {
     expDifferences: (x, column, visible, out) =>
       mapRows(x, out, (value, r, c) => (c < visible[r]! ? exp(round(value - column.data[r]!)) : 0)),
 
+    softmax(x, visible, out) {
+      // 1. Let m[t] be the largest visible entry.
+      const m = kernels.empty([visible.length]);
+      kernels.rowMaxima(x, visible, m);
+      // 2. Let y[t,j] be exp(x[t,j] - m[t]); 0 where j is not visible.
+      kernels.expDifferences(x, m, visible, out);
+      // 3. Let z[t] be the sum of the visible y[t,j].
+      const z = kernels.empty([visible.length]);
+      kernels.rowSums(out, visible, z);
+      // 4. Divide y[t,j] by z[t].
+      kernels.divideColumn(out, z, out);
+    },
+
+    rmsNorm(x, weight, eps, r, out) {
+      // 1. Let ss[t] be the sum of the squares of row t.
+      kernels.rowSumsOfSquares(x, r);
+      // 2. Let r[t] be 1 / sqrt(ss[t] / d + eps); eps inside the root (rms-norm/C2), each operation rounded.
+      const d = weight.size;
+      map(r, r, (ss) => 1 / round(Math.sqrt(round(round(ss / d) + eps))));
+      // 3. Let y[t,i] be weight[i] * (x[t,i] * r[t]).
+      kernels.multiplyColumn(x, r, out);
+      kernels.multiplyRow(out, weight, out);
+    },
+
     silu: (x, out) => map(x, out, silu),
+    gatedSilu(gate, up, out) {
+      for (let i = 0; i < out.data.length; i++) out.data[i] = round(silu(gate.data[i]!)) * up.data[i]!;
+    },
     siluGradient: (x, out) => map(x, out, siluGradient),
     sigmoid: (x, out) => map(x, out, sigmoid),
 

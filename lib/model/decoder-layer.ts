@@ -24,7 +24,7 @@ export interface KvCache {
   /**
    * Appends the keys and values of new entries, `[T, Hkv, size]` each, to one layer.
    *
-   * @returns all keys and values of that layer, `[S, Hkv, size]` each, the new ones last
+   * @returns all keys and values of that layer, the new ones last, `[S, Hkv, size]` each; or with room for more entries behind these S
    */
   append(layer: number, keys: Tensor, values: Tensor): { readonly keys: Tensor; readonly values: Tensor };
   /** Ends a pass: the entries appended to every layer are complete, and stand at these RoPE positions. */

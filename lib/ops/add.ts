@@ -5,8 +5,10 @@
  */
 
 import type { Kernels } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShapes = shapeCheck('notation/C1', ['x', 'T', 'd'], ['y', 'T', 'd']);
 
 /**
  * @param x `[T, d]`
@@ -15,7 +17,7 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws CallerError notation/C1 (shapes differ)
  */
 export function add(kernels: Kernels, x: Tensor, y: Tensor): Tensor {
-  bindShapes('notation/C1', { x: [x, 'T', 'd'], y: [y, 'T', 'd'] });
+  checkShapes(x, y);
   const z = kernels.empty(x.shape);
   kernels.add(x, y, z);
   kernels.tape?.record(({ kernels, gradient }) =>

@@ -7,10 +7,17 @@
 
 import { CallerError } from '../errors.ts';
 import type { Kernels, Visible } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import { sizeOf, type Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { softmaxBackwardInto, softmaxInto } from './softmax.ts';
+import { checkCounts, softmaxBackwardInto } from './softmax.ts';
+
+const checkShapes = shapeCheck(
+  'attention/C1',
+  ['queries', 'T', 'H', 'size'],
+  ['keys', 'S', 'Hkv', 'size'],
+  ['values', 'S', 'Hkv', 'size'],
+);
 
 /**
  * Query rows whose weights are in memory together: enough for whole tiles, few enough that a long prompt needs little room and that little
@@ -22,7 +29,7 @@ const ROWS_AT_ONCE = 32;
 export interface AttentionInputs {
   /** `[T, H, size]` */
   readonly queries: Tensor;
-  /** `[S, Hkv, size]` */
+  /** `[S, Hkv, size]`; there may be more than any row sees. */
   readonly keys: Tensor;
   /** `[S, Hkv, size]` */
   readonly values: Tensor;
@@ -49,18 +56,16 @@ interface BlockWeights extends AttentionSequence {
 }
 
 /**
- * @param trace receives `weights` `[H, T, S]`, the softmax; entries that a row does not see are 0
+ * @param trace receives `weights`, the softmax, `[H, T, n]` with n the most that a row sees; entries that a row does not see are 0
  * @returns `[T, H, size]`
- * @throws CallerError attention/C1 (shapes), attention/C2 (H is not a multiple of Hkv)
+ * @throws CallerError attention/C1 (shapes), attention/C2 (H is not a multiple of Hkv), softmax/C2 (a count outside 1 to S)
  */
 export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trace): Tensor {
   const { queries, keys, values, visible } = inputs;
   const { tape } = kernels;
-  const { T, H, size, S, Hkv } = bindShapes('attention/C1', {
-    queries: [queries, 'T', 'H', 'size'],
-    keys: [keys, 'S', 'Hkv', 'size'],
-    values: [values, 'S', 'Hkv', 'size'],
-  });
+  checkShapes(queries, keys, values);
+  const [T, H, size] = queries.shape as [number, number, number];
+  const [S, Hkv] = keys.shape as [number, number, number];
   if (H % Hkv !== 0) {
     throw new CallerError({
       rule: 'attention/C2',
@@ -69,24 +74,36 @@ export function attention(kernels: Kernels, inputs: AttentionInputs, trace: Trac
       found: `${H}`,
     });
   }
-  const context = kernels.empty([T, H, size]);
-  const { sequences = [{ queries: [0, T], keys: [0, S] }] } = inputs;
+  const context = kernels.empty(queries.shape);
+  const scale = scaleOf(kernels, size);
   const kept: BlockWeights[] = [];
-  for (const { queries: rows, keys: entries } of sequences) {
+  const oneSequence: AttentionSequence = { queries: [0, T], keys: [0, S] };
+  for (const { queries: rows, keys: entries } of inputs.sequences ?? [oneSequence]) {
+    const count = rows[1] - rows[0];
+    checkCounts(T === count ? visible : visible.slice(...rows), count, entries[1] - entries[0]);
     // Row by row the results are the same however many rows go together; only a trace wants to see all of them at once.
-    const rowsAtOnce = trace.wanted ? rows[1] - rows[0] : Math.min(rows[1] - rows[0], ROWS_AT_ONCE);
-    // With a tape the weights are kept, so each block has room of its own.
-    const room = tape === undefined ? kernels.empty([H * rowsAtOnce * (entries[1] - entries[0])]) : undefined;
+    const rowsAtOnce = trace.wanted ? count : Math.min(count, ROWS_AT_ONCE);
+    // Several blocks take turns in one room. With a tape their weights are kept, so each has its own.
+    const takeTurns = rowsAtOnce < count && tape === undefined;
+    const room = takeTurns ? kernels.empty([H * rowsAtOnce * (entries[1] - entries[0])]) : undefined;
     for (let from = rows[0]; from < rows[1]; from += rowsAtOnce) {
       const to = Math.min(rows[1], from + rowsAtOnce);
-      const visibleHere = visible.slice(from, to);
-      const seen = [entries[0], trace.wanted ? entries[1] : entries[0] + Math.max(...visibleHere)] as const;
-      const size = [H, to - from, seen[1] - seen[0]] as const;
-      const weights = room?.rows(0, sizeOf(size)).reshape(size) ?? kernels.empty(size);
-      attentionWeights(kernels, queries.rows(from, to), keys.rows(...seen), visibleHere, weights);
-      trace.tensor('weights', weights);
+      const visibleHere = to - from === T ? visible : visible.slice(from, to);
+      const most = Math.max(...visibleHere);
+      const shape = [H, to - from, most];
+      const weights = room?.rows(0, sizeOf(shape)).reshape(shape) ?? kernels.empty(shape);
+      const seen = [entries[0], entries[0] + most] as const;
+      // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
+      // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
       // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
-      kernels.attentionContext(weights, values.rows(...seen), visibleHere, context.rows(from, to));
+      const operands = {
+        queries: queries.rows(from, to),
+        keys: keys.rows(entries[0], S),
+        values: values.rows(entries[0], S),
+        visible: visibleHere,
+      };
+      kernels.attention(operands, scale, weights, context.rows(from, to));
+      trace.tensor('weights', weights);
       if (tape !== undefined) kept.push({ queries: [from, to], keys: seen, weights });
     }
   }
@@ -138,24 +155,4 @@ export function attentionBackward(
 /** The scale of scores: that of a head. */
 function scaleOf(kernels: Kernels, size: number): number {
   return kernels.round(1 / Math.sqrt(size));
-}
-
-/** Steps 1 and 2, into `weights` `[H, T, S]`. */
-function attentionWeights(
-  kernels: Kernels,
-  queries: Tensor,
-  keys: Tensor,
-  visible: Visible,
-  weights: Tensor,
-): void {
-  const [H, T, S] = weights.shape as [number, number, number];
-  const size = queries.shape[2]!;
-  // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
-  kernels.attentionScores(queries, keys, weights);
-  kernels.scale(weights, scaleOf(kernels, size), weights);
-  // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
-  const rows = weights.reshape([H * T, S]);
-  const visibleOfRow: number[] = [];
-  for (let h = 0; h < H; h++) for (const count of visible) visibleOfRow.push(count);
-  softmaxInto(kernels, rows, visibleOfRow, rows);
 }

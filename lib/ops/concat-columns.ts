@@ -5,8 +5,10 @@
  */
 
 import type { Kernels } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShapes = shapeCheck('notation/C1', ['a', 's', 'm'], ['b', 's', 'n']);
 
 /**
  * @param a `[s, m]`
@@ -15,7 +17,9 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws CallerError notation/C1 (different numbers of rows)
  */
 export function concatColumns(kernels: Kernels, a: Tensor, b: Tensor): Tensor {
-  const { s, m, n } = bindShapes('notation/C1', { a: [a, 's', 'm'], b: [b, 's', 'n'] });
+  checkShapes(a, b);
+  const [s, m] = a.shape as [number, number];
+  const n = b.shape[1]!;
   const y = kernels.empty([s, m + n]);
   for (let j = 0; j < s; j++) {
     y.data.set(a.rows(j, j + 1).data, j * (m + n));

@@ -7,9 +7,11 @@
 
 import { CallerError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { gatherRows } from './gather-rows.ts';
+
+const checkShape = shapeCheck('base/C1', ['table', 'V', 'd']);
 
 /**
  * @param table `[V, d]`
@@ -18,7 +20,8 @@ import { gatherRows } from './gather-rows.ts';
  * @throws CallerError base/C1 (an id outside the vocabulary)
  */
 export function embedding(kernels: Kernels, table: Tensor, ids: readonly number[]): Tensor {
-  const { V, d } = bindShapes('base/C1', { table: [table, 'V', 'd'] });
+  checkShape(table);
+  const [V, d] = table.shape as [number, number];
   ids.forEach((id, t) => {
     if (!(Number.isInteger(id) && 0 <= id && id < V)) {
       throw new CallerError({

@@ -5,8 +5,10 @@
  */
 
 import type { Kernels } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShapes = shapeCheck('notation/C1', ['y', 'r', 'd'], ['source', 'rows', 'd']);
 
 /** One row of a tensor `[rows, d]`. */
 export interface RowSource {
@@ -23,7 +25,7 @@ export interface RowSource {
 export function gatherRows(kernels: Kernels, d: number, sources: readonly RowSource[]): Tensor {
   const y = kernels.empty([sources.length, d]);
   sources.forEach(({ tensor, row }, r) => {
-    bindShapes('notation/C1', { y: [y, 'r', 'd'], source: [tensor, 'rows', 'd'] });
+    checkShapes(y, tensor);
     y.data.set(tensor.data.subarray(row * d, (row + 1) * d), r * d);
   });
   kernels.tape?.record(({ gradient }) => {

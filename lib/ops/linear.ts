@@ -5,8 +5,11 @@
  */
 
 import type { Kernels } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShapes = shapeCheck('linear/C1', ['x', 'T', 'in'], ['weight', 'out', 'in']);
+const checkBias = shapeCheck('linear/C2', ['y', 'T', 'out'], ['bias', 'out']);
 
 /** A linear layer. Weights lie as PyTorch stores them: `[out, in]`. */
 export interface LinearWeights {
@@ -22,13 +25,13 @@ export interface LinearWeights {
  * @throws CallerError linear/C1 (x or weight), linear/C2 (bias)
  */
 export function linear(kernels: Kernels, x: Tensor, { weight, bias }: LinearWeights): Tensor {
-  const { T, out } = bindShapes('linear/C1', { x: [x, 'T', 'in'], weight: [weight, 'out', 'in'] });
-  const y = kernels.empty([T, out]);
+  checkShapes(x, weight);
+  const y = kernels.empty([x.shape[0]!, weight.shape[0]!]);
   // 1. Let y[t,o] be the dot product of x[t,:] and weight[o,:].
   kernels.matmulNT(x.matrix(), weight.matrix(), y.matrix());
   // 2. If there is a bias, add it to every row: after the sum, not as its first term.
   if (bias !== undefined) {
-    bindShapes('linear/C2', { y: [y, 'T', 'out'], bias: [bias, 'out'] });
+    checkBias(y, bias);
     kernels.addRow(y, bias, y);
   }
   kernels.tape?.record(({ kernels, gradient }) => {

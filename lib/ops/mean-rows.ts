@@ -6,8 +6,10 @@
 
 import { CallerError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShape = shapeCheck('compositional-embedder/C1', ['x', 'R', 'd']);
 
 /**
  * @param x `[R, d]`, the rows of group 0, then those of group 1, ...
@@ -16,7 +18,8 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws CallerError compositional-embedder/C1 (no rows, or not two axes)
  */
 export function meanRows(kernels: Kernels, x: Tensor, sizes: readonly number[] = [x.shape[0] ?? 0]): Tensor {
-  const { R, d } = bindShapes('compositional-embedder/C1', { x: [x, 'R', 'd'] });
+  checkShape(x);
+  const [R, d] = x.shape as [number, number];
   if (!sizes.every((s) => s >= 1) || sizes.reduce((sum, s) => sum + s, 0) !== R) {
     throw new CallerError({
       rule: 'compositional-embedder/C1',

@@ -5,8 +5,10 @@
  */
 
 import type { Kernels } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShapes = shapeCheck('rms-norm/C1', ['x', 'T', 'd'], ['weight', 'd']);
 
 /**
  * @param x `[T, d]`
@@ -16,21 +18,13 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws CallerError rms-norm/C1 (shapes)
  */
 export function rmsNorm(kernels: Kernels, x: Tensor, weight: Tensor, eps: number): Tensor {
-  const { T, d } = bindShapes('rms-norm/C1', { x: [x, 'T', 'd'], weight: [weight, 'd'] });
-  const { round } = kernels;
-  const epsRounded = round(eps);
+  checkShapes(x, weight);
   // 1. Let ss[t] be the sum of the squares of row t.
-  const ss = kernels.empty([T]);
-  kernels.rowSumsOfSquares(x, ss);
-  // 2. Let r[t] be 1 / sqrt(ss[t] / d + eps); eps inside the root (rms-norm/C2), each operation rounded.
-  const r = kernels.empty([T]);
-  for (let t = 0; t < T; t++) {
-    r.data[t] = 1 / round(Math.sqrt(round(round(ss.data[t]! / d) + epsRounded)));
-  }
+  // 2. Let r[t] be 1 / sqrt(ss[t] / d + eps); eps inside the root (rms-norm/C2).
   // 3. Let y[t,i] be weight[i] * (x[t,i] * r[t]).
-  const y = kernels.empty([T, d]);
-  kernels.multiplyColumn(x, r, y);
-  kernels.multiplyRow(y, weight, y);
+  const r = kernels.empty([x.shape[0]!]);
+  const y = kernels.empty(x.shape);
+  kernels.rmsNorm(x, weight, kernels.round(eps), r, y);
   kernels.tape?.record(({ kernels, gradient }) =>
     rmsNormBackward(kernels, { x, weight, r }, gradient(y), { x: gradient(x), weight: gradient(weight) }),
   );

@@ -12,8 +12,15 @@ import type { Kernels } from '../kernels/kernels.ts';
 import { roundToBf16 } from '../math/float.ts';
 import { pow } from '../math/pow.ts';
 import { cos, sin } from '../math/trigonometric.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShapes = shapeCheck(
+  'rope/C2',
+  ['x', 'T', 'heads', 'size'],
+  ['cos', 'T', 'half'],
+  ['sin', 'T', 'half'],
+);
 
 /** Llama 3 scaling of the frequencies; the names are those of `rope_scaling` in `config.json`. */
 export interface RopeScaling {
@@ -103,11 +110,9 @@ export function ropeTable(
  * @throws CallerError rope/C2 (shapes)
  */
 export function rope(kernels: Kernels, x: Tensor, table: RopeTable): Tensor {
-  const { T, heads, size, half } = bindShapes('rope/C2', {
-    x: [x, 'T', 'heads', 'size'],
-    cos: [table.cos, 'T', 'half'],
-    sin: [table.sin, 'T', 'half'],
-  });
+  checkShapes(x, table.cos, table.sin);
+  const size = x.shape[2]!;
+  const half = table.cos.shape[1]!;
   if (size !== 2 * half) {
     throw new CallerError({
       rule: 'rope/C2',
@@ -117,7 +122,7 @@ export function rope(kernels: Kernels, x: Tensor, table: RopeTable): Tensor {
     });
   }
   // 4. Let the pair (a, b) be components i and i + size/2: halves, not neighbours (rope/C4). It becomes (a cos - b sin, b cos + a sin).
-  const y = kernels.empty([T, heads, size]);
+  const y = kernels.empty(x.shape);
   kernels.rotateHalves(x, table.cos, table.sin, y);
   kernels.tape?.record(({ kernels, gradient }) =>
     ropeBackward(kernels, table, gradient(y), { x: gradient(x) }),

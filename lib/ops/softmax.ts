@@ -6,8 +6,10 @@
 
 import { CallerError } from '../errors.ts';
 import type { Kernels, Visible } from '../kernels/kernels.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkShape = shapeCheck('softmax/C1', ['x', 'T', 'S']);
 
 /**
  * @param x `[T, S]`
@@ -16,8 +18,15 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws CallerError softmax/C1 (shape), softmax/C2 (a count outside 1 to S)
  */
 export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
+  checkShape(x);
+  const [T, S] = x.shape as [number, number];
+  checkCounts(visible, T, S);
+  // 1. Let m[t] be the largest visible entry.
+  // 2. Let y[t,j] be exp(x[t,j] - m[t]); 0 where j is not visible.
+  // 3. Let z[t] be the sum of the visible y[t,j].
+  // 4. Divide y[t,j] by z[t].
   const y = kernels.empty(x.shape);
-  softmaxInto(kernels, x, visible, y);
+  kernels.softmax(x, visible, y);
   kernels.tape?.record(({ kernels, gradient }) => {
     const dx = kernels.empty(x.shape);
     softmaxBackwardInto(kernels, y, gradient(y), dx);
@@ -26,27 +35,20 @@ export function softmax(kernels: Kernels, x: Tensor, visible: Visible): Tensor {
   return y;
 }
 
-/** As {@link softmax}, into `y` `[T, S]`, which may be `x`. */
-export function softmaxInto(kernels: Kernels, x: Tensor, visible: Visible, y: Tensor): void {
-  const { T, S } = bindShapes('softmax/C1', { x: [x, 'T', 'S'], y: [y, 'T', 'S'] });
-  if (!areCounts(visible, T, S)) {
-    throw new CallerError({
-      rule: 'softmax/C2',
-      subject: 'visible entries',
-      expected: `${T} counts from 1 to ${S}`,
-      found: `[${visible.join(', ')}]`,
-    });
+/** @throws CallerError softmax/C2 (other than T counts, each from 1 to S) */
+export function checkCounts(visible: Visible, T: number, S: number): void {
+  let fits = visible.length === T;
+  for (let t = 0; t < visible.length; t++) {
+    const count = visible[t]!;
+    if (!(Number.isInteger(count) && 1 <= count && count <= S)) fits = false;
   }
-  // 1. Let m[t] be the largest visible entry.
-  const m = kernels.empty([T]);
-  kernels.rowMaxima(x, visible, m);
-  // 2. Let y[t,j] be exp(x[t,j] - m[t]); 0 where j is not visible.
-  kernels.expDifferences(x, m, visible, y);
-  // 3. Let z[t] be the sum of the visible y[t,j].
-  const z = kernels.empty([T]);
-  kernels.rowSums(y, visible, z);
-  // 4. Divide y[t,j] by z[t].
-  kernels.divideColumn(y, z, y);
+  if (fits) return;
+  throw new CallerError({
+    rule: 'softmax/C2',
+    subject: 'visible entries',
+    expected: `${T} counts from 1 to ${S}`,
+    found: `[${visible.join(', ')}]`,
+  });
 }
 
 /**
@@ -59,10 +61,4 @@ export function softmaxBackwardInto(kernels: Kernels, y: Tensor, dy: Tensor, dx:
   kernels.rowDots(y, dy, inner);
   kernels.subtractColumn(dy, inner, dx);
   kernels.multiply(y, dx, dx);
-}
-
-/** Whether there are T counts, each from 1 to S. */
-function areCounts(visible: Visible, T: number, S: number): boolean {
-  for (const n of visible) if (!(Number.isInteger(n) && 1 <= n && n <= S)) return false;
-  return visible.length === T;
 }

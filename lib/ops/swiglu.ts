@@ -43,8 +43,7 @@ export function swiglu(kernels: Kernels, x: Tensor, weights: SwigluWeights, trac
 /** Step 2. */
 function gatedActivation(kernels: Kernels, gate: Tensor, up: Tensor): Tensor {
   const activation = kernels.empty(gate.shape);
-  kernels.silu(gate, activation);
-  kernels.multiply(activation, up, activation);
+  kernels.gatedSilu(gate, up, activation);
   kernels.tape?.record(({ kernels, gradient }) =>
     gatedActivationBackward(kernels, { gate, up }, gradient(activation), {
       gate: gradient(gate),

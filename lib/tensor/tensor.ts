@@ -23,6 +23,9 @@ export type Elements = Float64Array | Float32Array;
 /** `[rows, columns]` view into the elements of a tensor; columns are adjacent, rows are `rowStride` elements apart. */
 export interface Matrix {
   readonly data: Elements;
+  /** Where its first element lies; see {@link Tensor.buffer}. */
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
   readonly offset: number;
   readonly rows: number;
   readonly columns: number;
@@ -65,6 +68,11 @@ export function showShape(shape: readonly number[]): string {
 export class Tensor {
   readonly shape: readonly number[];
   readonly data: Elements;
+  /** Number of elements. */
+  readonly size: number;
+  /** Where the first element lies. The array is asked once, because an engine takes longer to answer than many an operation. */
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
   #matrix: Matrix | undefined;
   #reshaped: Tensor | undefined;
   #rows: { readonly from: number; readonly to: number; readonly view: Tensor } | undefined;
@@ -82,15 +90,19 @@ export class Tensor {
         found: showShape(shape),
       });
     }
-    if (data.length !== sizeOf(shape)) {
+    const size = sizeOf(shape);
+    if (data.length !== size) {
       throw new CallerError({
         subject: `tensor of shape ${showShape(shape)}`,
-        expected: `${sizeOf(shape)} elements`,
+        expected: `${size} elements`,
         found: `${data.length}`,
       });
     }
     this.data = data;
     this.shape = [...shape];
+    this.size = size;
+    this.buffer = data.buffer;
+    this.byteOffset = data.byteOffset;
   }
 
   /** The mode that the elements are stored in. */
@@ -180,8 +192,9 @@ export class Tensor {
       'a tensor of rank 2',
       () => `shape ${showShape(this.shape)}`,
     );
-    const [rows, columns] = this.shape as [number, number];
-    return { data: this.data, offset: 0, rows, columns, rowStride: columns };
+    const { data, buffer, byteOffset, shape } = this;
+    const [rows, columns] = shape as [number, number];
+    return { data, buffer, byteOffset, offset: 0, rows, columns, rowStride: columns };
   }
 
   /** View of head `head` of a `[rows, heads, size]` tensor as a `[rows, size]` matrix. */
@@ -193,7 +206,15 @@ export class Tensor {
       () => `shape ${showShape(this.shape)}, head ${head}`,
     );
     const { data, offset, shape, stride } = this.#array().pick(null, head, null);
-    return { data, offset, rows: shape[0]!, columns: shape[1]!, rowStride: stride[0]! };
+    return {
+      data,
+      buffer: this.buffer,
+      byteOffset: this.byteOffset + offset * data.BYTES_PER_ELEMENT,
+      offset,
+      rows: shape[0]!,
+      columns: shape[1]!,
+      rowStride: stride[0]!,
+    };
   }
 
   #array(): ndarray.NdArray<Elements> {

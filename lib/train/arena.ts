@@ -35,10 +35,9 @@ export function tensorAt(stretch: Tensor, offset: number, shape: readonly number
 
 /** The gradient of `t`, if `t` lies in `place`. */
 export function gradientIn({ values, gradients }: Place, t: Tensor): Tensor | undefined {
-  const { data } = values;
-  if (t.data.buffer !== data.buffer) return undefined;
-  const offset = (t.data.byteOffset - data.byteOffset) / data.BYTES_PER_ELEMENT;
-  const inside = 0 <= offset && offset + t.data.length <= data.length;
+  if (t.buffer !== values.buffer) return undefined;
+  const offset = (t.byteOffset - values.byteOffset) / values.data.BYTES_PER_ELEMENT;
+  const inside = 0 <= offset && offset + t.size <= values.size;
   return inside ? tensorAt(gradients, offset, t.shape) : undefined;
 }
 

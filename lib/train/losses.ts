@@ -10,8 +10,12 @@ import type { Kernels } from '../kernels/kernels.ts';
 import { exp } from '../math/exp.ts';
 import { log } from '../math/log.ts';
 import { sigmoid } from '../math/sigmoid.ts';
-import { bindShapes } from '../tensor/shape.ts';
+import { shapeCheck } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+
+const checkLogits = shapeCheck('losses/C1', ['logits', 'N', 'V']);
+const checkStopLogits = shapeCheck('losses/C1', ['stopLogits', 'N', 'one']);
+const checkBothLogits = shapeCheck('losses/C1', ['logits', 'N', 'V'], ['teacher', 'N', 'V']);
 
 /**
  * Cross-entropy of tokens: `Σ_n log Σ_v exp(logits[n,v]) - logits[n, targets[n]]`, in nats.
@@ -27,7 +31,8 @@ export function tokenCrossEntropy(
   targets: readonly number[],
   factor: number,
 ): number {
-  const { N, V } = bindShapes('losses/C1', { logits: [logits, 'N', 'V'] });
+  checkLogits(logits);
+  const [N, V] = logits.shape as [number, number];
   checkCount('targets', targets.length, N);
   if (!targets.every((id) => Number.isInteger(id) && 0 <= id && id < V)) {
     throw new CallerError({
@@ -68,7 +73,8 @@ export function stopCrossEntropy(
   ends: readonly boolean[],
   factor: number,
 ): number {
-  const { N } = bindShapes('losses/C1', { stopLogits: [stopLogits, 'N', 'one'] });
+  checkStopLogits(stopLogits);
+  const N = stopLogits.shape[0]!;
   checkCount('stop targets', ends.length, N);
   let sum = 0;
   ends.forEach((end, n) => {
@@ -96,7 +102,8 @@ export function stopCrossEntropy(
  * @throws CallerError losses/C1 (shapes)
  */
 export function teacherDivergence(kernels: Kernels, logits: Tensor, teacher: Tensor, factor: number): number {
-  const { N } = bindShapes('losses/C1', { logits: [logits, 'N', 'V'], teacher: [teacher, 'N', 'V'] });
+  checkBothLogits(logits, teacher);
+  const N = logits.shape[0]!;
   const student = distributions(kernels, logits);
   const target = distributions(kernels, teacher);
   const difference = kernels.empty(logits.shape);

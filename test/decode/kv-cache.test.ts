@@ -17,7 +17,7 @@ describe('KV cache', () => {
     cache.append(1, rows(2, 3), rows(2, 4));
     cache.complete([0, 1]);
     const { keys, values } = cache.append(0, rows(1, 5), rows(1, 6));
-    expect(keys.shape).toEqual([3, smallConfig.numKeyValueHeads, 4]);
+    expect(keys.shape).toEqual([5, smallConfig.numKeyValueHeads, 4]);
     expect([keys.get(1, 0, 0), keys.get(2, 0, 0)]).toEqual([1, 5]);
     expect([values.get(1, 0, 0), values.get(2, 0, 0)]).toEqual([2, 6]);
     expect(cache.append(1, rows(1, 7), rows(1, 8)).keys.get(1, 0, 0)).toBe(3);

@@ -24,6 +24,18 @@ describe('greedy choice', () => {
     expect(greedyChoice(Float64Array.from([-Infinity, -1e300]))).toBe(1);
   });
 
+  it('token-choice/C1: the same wherever the largest stands: most logits are passed over four at a time', () => {
+    const logit = fc.constantFrom(-Infinity, -1, -0, 0, 2, 3, Number.NaN);
+    fc.assert(
+      fc.property(fc.array(logit, { minLength: 1, maxLength: 19 }), (values) => {
+        const choose = () => greedyChoice(Float32Array.from(values));
+        if (values.some(Number.isNaN)) expect(choose).toThrow(`logit ${values.findIndex(Number.isNaN)}:`);
+        else expect(choose()).toBe(values.indexOf(Math.max(...values)));
+      }),
+      { seed: 7, numRuns: 300 },
+    );
+  });
+
   it('token-choice/C2: NaN is an error wherever it stands; ndarray-ops would pass over it', () => {
     for (const values of [
       [Number.NaN, 1],

@@ -31,7 +31,7 @@ export type Primitive = Exclude<
 type Case = (kernels: Kernels, operand: Operands, sizes: Sizes) => Tensor;
 
 type Elementwise = 'silu' | 'siluGradient' | 'sigmoid';
-type Pairwise = 'add' | 'multiply';
+type Pairwise = 'add' | 'gatedSilu' | 'multiply';
 type WithRow = 'addRow' | 'multiplyRow';
 type WithColumn = 'multiplyColumn' | 'subtractColumn' | 'divideColumn';
 
@@ -98,10 +98,16 @@ export const CASES: Readonly<Record<Primitive, Case>> = {
     kernels.attentionScores(operand(M, HEADS, K), operand(N, HEADS / 2, K), out);
     return out;
   },
-  attentionContext(kernels, operand, { M, N, K }) {
+  attention(kernels, operand, { M, N, K }) {
     const out = kernels.empty([M, HEADS, K]);
-    const weights = operand(HEADS, M, N);
-    kernels.attentionContext(weights, operand(N, HEADS / 2, K), visibleEntries(M, N), out);
+    const weights = kernels.empty([HEADS, M, N]);
+    const [queries, keys, values] = [
+      operand(M, HEADS, K),
+      operand(N, HEADS / 2, K),
+      operand(N, HEADS / 2, K),
+    ];
+    const visible = visibleEntries(M, N);
+    kernels.attention({ queries, keys, values, visible }, kernels.round(1 / 3), weights, out);
     return out;
   },
   addAttentionContext(kernels, operand, { M, N, K }) {
@@ -162,6 +168,17 @@ export const CASES: Readonly<Record<Primitive, Case>> = {
     kernels.expDifferences(operand(M, K), operand(M), visibleEntries(M, K), out);
     return out;
   },
+  softmax(kernels, operand, { M, K }) {
+    const out = kernels.empty([M, K]);
+    kernels.softmax(operand(M, K), visibleEntries(M, K), out);
+    return out;
+  },
+  rmsNorm(kernels, operand, { M, K }) {
+    const out = kernels.empty([M, K]);
+    kernels.rmsNorm(operand(M, K), operand(K), kernels.round(1e-5), kernels.empty([M]), out);
+    return out;
+  },
+  gatedSilu: pairwise('gatedSilu'),
   silu: elementwise('silu'),
   siluGradient: elementwise('siluGradient'),
   sigmoid: elementwise('sigmoid'),

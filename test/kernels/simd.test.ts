@@ -187,7 +187,7 @@ describe('simd kernels give the bits of the reference kernels', () => {
     );
   });
 
-  it('attentionScores, attentionContext: all heads, groups of heads to a key, heads of any size; and their ways back', () => {
+  it('attention and its parts: all heads, groups of heads to a key, heads of any size; and their ways back', () => {
     const small = fc.integer({ min: 1, max: 4 });
     fc.assert(
       fc.property(
@@ -196,13 +196,21 @@ describe('simd kernels give the bits of the reference kernels', () => {
         ([seed, group, Hkv, T, S, size], of) => {
           const H = group * Hkv;
           const [q, keys, w] = tensors(seed, of, [T, H, size], [S, Hkv, size], [H, T, S]);
+          // As a cache with room for more entries gives them.
+          const [k2, v2] = tensors(seed + 1, of, [S + 3, Hkv, size], [S + 3, Hkv, size]);
+          const scale = numbers(seed, 1, of)[0]!;
           compare('attentionScores', [q!, keys!], [H, T, S], (k, [x, y], out) =>
             k.attentionScores(x!, y!, out),
           );
           const visible = visibleOf(seed, T, S);
-          compare('attentionContext', [w!, keys!], [T, H, size], (k, [x, y], out) =>
-            k.attentionContext(x!, y!, visible, out),
-          );
+          compare('attention', [q!, k2!, v2!], [T, H, size], (k, [x, y, z], out) => {
+            const operands = { queries: x!, keys: y!, values: z!, visible };
+            k.attention(operands, scale, k.empty([H, T, S]), out);
+          });
+          compare('attention, weights', [q!, k2!, v2!], [H, T, S], (k, [x, y, z], out) => {
+            const operands = { queries: x!, keys: y!, values: z!, visible };
+            k.attention(operands, scale, out, k.empty([T, H, size]));
+          });
           compare('addAttentionContext', [w!, keys!], [T, H, size], (k, [x, y], out) =>
             k.addAttentionContext(x!, y!, visible, out),
           );
@@ -261,6 +269,19 @@ describe('simd kernels give the bits of the reference kernels', () => {
         compare('expDifferences', [x!, column!], shape, (k, [a, b], out) =>
           k.expDifferences(a!, b!, visible, out),
         );
+        compare('softmax', [x!], shape, (k, [a], out) => k.softmax(a!, visible, out));
+        const eps = Math.abs(factor);
+        const rowsOf = [flat ? 1 : rows];
+        compare('rmsNorm', [x!, row!], shape, (k, [a, b], out) =>
+          k.rmsNorm(a!, b!, eps, k.empty(rowsOf), out),
+        );
+        // A row of no numbers has no mean.
+        if (width > 0) {
+          compare('rmsNorm, r', [x!, row!], rowsOf, (k, [a, b], out) =>
+            k.rmsNorm(a!, b!, eps, out, k.empty(shape)),
+          );
+        }
+        compare('gatedSilu', [x!, y!], shape, (k, [a, b], out) => k.gatedSilu(a!, b!, out));
         compare('subtractColumn', [x!, column!], shape, (k, [a, b], out) => k.subtractColumn(a!, b!, out));
         compare('addProduct', [x!, y!], shape, (k, [a, b], out) => k.addProduct(a!, b!, out));
         compare('silu', [x!], shape, (k, [a], out) => k.silu(a!, out));
@@ -315,7 +336,10 @@ describe('simd kernels give the bits of the reference kernels', () => {
     over('subtractColumn', (k, t, o) => k.subtractColumn(t, o, t), column!);
     over('siluGradient', (k, t) => k.siluGradient(t, t), x!);
     over('divideColumn', (k, t, o) => k.divideColumn(t, o, t), column!);
+    over('softmax', (k, t) => k.softmax(t, [7, 4, 1], t), x!);
     over('silu', (k, t) => k.silu(t, t), x!);
+    over('gatedSilu, gate', (k, t, o) => k.gatedSilu(t, o, t), x!);
+    over('gatedSilu, up', (k, t, o) => k.gatedSilu(o, t, t), x!);
     over('sigmoid', (k, t) => k.sigmoid(t, t), x!);
   });
 
@@ -414,6 +438,12 @@ describe('memory of the simd kernels', () => {
     expect(() => simd.add(simd.empty([4]), simd.empty([4]), simd.empty([5]))).toThrow(/add/);
     expect(() => simd.addRow(simd.empty([2, 4]), simd.empty([3]), simd.empty([2, 4]))).toThrow(/addRow/);
     expect(() => simd.silu(tensorOf('f64', [1], [1]), simd.empty([1]))).toThrow(/f32/);
+    const entry = simd.empty([1, 1, 4]);
+    const operands = { queries: entry, keys: entry, values: entry, visible: [1] };
+    const [weights, shorter] = [simd.empty([1, 1, 1]), simd.empty([1, 1, 3])];
+    expect(() => simd.attention(operands, 1, weights, shorter)).toThrow(/attention/);
+    expect(() => simd.rmsNorm(entry, simd.empty([3]), 1, weights, entry)).toThrow(/rmsNorm/);
+    expect(() => simd.gatedSilu(entry, shorter, entry)).toThrow(/gatedSilu/);
   });
 
   it('a workspace gives the very same tensors again after reset', () => {

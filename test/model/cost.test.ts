@@ -30,20 +30,18 @@ function countingKernels() {
       count.numbersRead += b.rows * b.columns;
       inner.matmulNT(a, b, out);
     },
-    attentionScores(queries, keys, out) {
-      count.numbersRead += keys.data.length;
-      inner.attentionScores(queries, keys, out);
-    },
-    attentionContext(weights, values, visible, out) {
+    attention(operands, scale, weights, out) {
+      const { keys, visible } = operands;
       const [, H, size] = out.shape as [number, number, number];
+      const [, , S] = weights.shape as [number, number, number];
       // The scores of a row are as many products as its context, where it does not see all entries.
       count.multiplyAdds += 2 * H * size * visible.reduce((sum, seen) => sum + seen, 0);
-      count.numbersRead += values.data.length;
-      inner.attentionContext(weights, values, visible, out);
+      count.numbersRead += 2 * keys.rows(0, S).data.length;
+      inner.attention(operands, scale, weights, out);
     },
-    multiplyRow(x, row, out) {
-      count.numbersRead += row.data.length;
-      inner.multiplyRow(x, row, out);
+    rmsNorm(x, weight, eps, r, out) {
+      count.numbersRead += weight.data.length;
+      inner.rmsNorm(x, weight, eps, r, out);
     },
     addRow(x, row, out) {
       count.numbersRead += row.data.length;

@@ -41,23 +41,20 @@ export class Operands {
 
   /** Address of the elements of an input. */
   input(t: Tensor): number {
-    const { data } = t;
-    return this.#heap.owns(data.buffer) ? data.byteOffset : this.#copyIn(data, 0, data.length, false);
+    return this.#heap.owns(t.buffer) ? t.byteOffset : this.#copyIn(t.data, 0, t.size, false);
   }
 
   /** Address of the elements of a result. */
   output(t: Tensor): number {
-    const { data } = t;
-    return this.#heap.owns(data.buffer) ? data.byteOffset : this.#copyIn(data, 0, data.length, true);
+    return this.#heap.owns(t.buffer) ? t.byteOffset : this.#copyIn(t.data, 0, t.size, true);
   }
 
   /** Address of the first element of a matrix. */
   matrix(m: Matrix, isOutput: boolean): number {
-    const { data } = m;
-    if (this.#heap.owns(data.buffer)) return data.byteOffset + m.offset * BYTES;
+    if (this.#heap.owns(m.buffer)) return m.byteOffset;
     // What lies between the rows is copied as well; it comes back as it went.
     const length = m.rows === 0 ? 0 : (m.rows - 1) * m.rowStride + m.columns;
-    return this.#copyIn(data, m.offset, length, isOutput);
+    return this.#copyIn(m.data, m.offset, length, isOutput);
   }
 
   /** Address of `visible` as 32-bit integers, `rows` of them, each held within 0 and `width`. */

@@ -6,26 +6,29 @@
 
 import { assertInvariant } from '../../errors.ts';
 import type { Matrix, Tensor } from '../../tensor/tensor.ts';
-import type { Kernels, Visible } from '../kernels.ts';
+import type { Kernels } from '../kernels.ts';
 import { BYTES, type Operands } from './operands.ts';
 
 /** What `assembly/index.ts` exports: pointers and strides in bytes, counts in elements. */
 export type Exports = Record<
   | 'adamW'
   | 'add'
+  | 'addAttentionContext'
   | 'addAttentionTransposed'
   | 'addProduct'
   | 'addRow'
-  | 'attentionContext'
+  | 'attention'
   | 'attentionScores'
   | 'columnSums'
   | 'divideColumn'
   | 'expDifferences'
+  | 'gatedSilu'
   | 'matmulLeftToRight'
   | 'matmulNT'
   | 'multiply'
   | 'multiplyColumn'
   | 'multiplyRow'
+  | 'rmsNorm'
   | 'rotateHalves'
   | 'rowDots'
   | 'rowMaxima'
@@ -36,6 +39,7 @@ export type Exports = Record<
   | 'sigmoid'
   | 'silu'
   | 'siluGradient'
+  | 'softmax'
   | 'subtractColumn',
   (...values: number[]) => void
 >;
@@ -53,13 +57,13 @@ function widthOf(x: Tensor): number {
 
 /** Number of rows; none if they are empty. */
 function rowsOf(x: Tensor, width: number): number {
-  return width === 0 ? 0 : x.data.length / width;
+  return width === 0 ? 0 : x.size / width;
 }
 
 /** The kernels write where they are told to: operands of different sizes would overwrite another tensor. */
 function checkLength(operation: string, t: Tensor, length: number): void {
-  if (t.data.length === length) return;
-  assertInvariant(false, operation, `an operand of ${length} elements`, `${t.data.length}`);
+  if (t.size === length) return;
+  assertInvariant(false, operation, `an operand of ${length} elements`, `${t.size}`);
 }
 
 /** All of {@link Kernels} but its memory. */
@@ -74,7 +78,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const width = widthOf(x);
       const rows = rowsOf(x, width);
       if (rows > 0) checkLength(name, vector, perRow ? rows : width);
-      checkLength(name, out, x.data.length);
+      checkLength(name, out, x.size);
       wasm[name](at.input(x), at.input(vector), at.output(out), rows, width);
       at.finish();
     };
@@ -99,29 +103,6 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       out.rows,
       out.columns,
       b.rows,
-      resume,
-    );
-    at.finish();
-  };
-
-  const attentionSums = (
-    weights: Tensor,
-    values: Tensor,
-    visible: Visible,
-    out: Tensor,
-    resume: Resume,
-  ): void => {
-    const [H, T, S] = weights.shape as [number, number, number];
-    wasm.attentionContext(
-      at.input(weights),
-      at.input(values),
-      at.visible(visible, T, S),
-      at.output(out),
-      H,
-      values.shape[1]!,
-      T,
-      S,
-      out.shape[2]!,
       resume,
     );
     at.finish();
@@ -167,9 +148,42 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       at.finish();
     },
 
-    attentionContext: (weights, values, visible, out) =>
-      attentionSums(weights, values, visible, out, FROM_ZERO),
-    addAttentionContext: (weights, values, visible, out) => attentionSums(weights, values, visible, out, ON),
+    attention({ queries, keys, values, visible }, scale, weights, out) {
+      const [H, T, S] = weights.shape as [number, number, number];
+      checkLength('attention', out, queries.size);
+      wasm.attention(
+        at.input(queries),
+        at.input(keys),
+        at.input(values),
+        at.visible(visible, T, S),
+        scale,
+        at.output(weights),
+        at.output(out),
+        H,
+        keys.shape[1]!,
+        T,
+        S,
+        queries.shape[2]!,
+      );
+      at.finish();
+    },
+
+    addAttentionContext(weights, values, visible, out) {
+      const [H, T, S] = weights.shape as [number, number, number];
+      const [, Hkv, size] = values.shape as [number, number, number];
+      wasm.addAttentionContext(
+        at.input(weights),
+        at.input(values),
+        at.visible(visible, T, S),
+        at.output(out),
+        H,
+        Hkv,
+        T,
+        S,
+        size,
+      );
+      at.finish();
+    },
 
     addAttentionTransposed(weights, rows, out) {
       const [H, T, S] = weights.shape as [number, number, number];
@@ -189,7 +203,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     rowDots(x, y, out) {
       const width = widthOf(x);
       const rows = rowsOf(x, width);
-      checkLength('rowDots', y, x.data.length);
+      checkLength('rowDots', y, x.size);
       if (rows > 0) checkLength('rowDots', out, rows);
       wasm.rowDots(at.input(x), at.input(y), at.output(out), rows, width);
       at.finish();
@@ -219,7 +233,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     add(x, y, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('add', x, length);
       checkLength('add', y, length);
       wasm.add(at.input(x), at.input(y), at.output(out), length);
@@ -227,7 +241,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     multiply(x, y, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('multiply', x, length);
       checkLength('multiply', y, length);
       wasm.multiply(at.input(x), at.input(y), at.output(out), length);
@@ -235,7 +249,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     addProduct(x, y, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('addProduct', x, length);
       checkLength('addProduct', y, length);
       wasm.addProduct(at.input(x), at.input(y), at.output(out), length);
@@ -243,7 +257,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     scale(x, factor, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('scale', x, length);
       wasm.scale(at.input(x), factor, at.output(out), length);
       at.finish();
@@ -259,7 +273,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const width = widthOf(x);
       const rows = rowsOf(x, width);
       if (rows > 0) checkLength('expDifferences', column, rows);
-      checkLength('expDifferences', out, x.data.length);
+      checkLength('expDifferences', out, x.size);
       wasm.expDifferences(
         at.input(x),
         at.input(column),
@@ -271,29 +285,55 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       at.finish();
     },
 
+    softmax(x, visible, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      checkLength('softmax', out, x.size);
+      wasm.softmax(at.input(x), at.visible(visible, rows, width), at.output(out), rows, width);
+      at.finish();
+    },
+
+    rmsNorm(x, weight, eps, r, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      checkLength('rmsNorm', weight, width);
+      if (rows > 0) checkLength('rmsNorm', r, rows);
+      checkLength('rmsNorm', out, x.size);
+      wasm.rmsNorm(at.input(x), at.input(weight), eps, at.output(r), at.output(out), rows, width);
+      at.finish();
+    },
+
+    gatedSilu(gate, up, out) {
+      const { size: length } = out;
+      checkLength('gatedSilu', gate, length);
+      checkLength('gatedSilu', up, length);
+      wasm.gatedSilu(at.input(gate), at.input(up), at.output(out), length);
+      at.finish();
+    },
+
     silu(x, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('silu', x, length);
       wasm.silu(at.input(x), at.output(out), length);
       at.finish();
     },
 
     siluGradient(x, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('siluGradient', x, length);
       wasm.siluGradient(at.input(x), at.output(out), length);
       at.finish();
     },
 
     sigmoid(x, out) {
-      const { length } = out.data;
+      const { size: length } = out;
       checkLength('sigmoid', x, length);
       wasm.sigmoid(at.input(x), at.output(out), length);
       at.finish();
     },
 
     adamW(values, gradients, first, second, numbers) {
-      const { length } = values.data;
+      const { size: length } = values;
       for (const t of [gradients, first, second]) checkLength('adamW', t, length);
       const { keep, towards, secondDecay, secondShare, secondCorrection, eps, size } = numbers;
       wasm.adamW(
@@ -317,7 +357,7 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
       const [T, heads, size] = x.shape as [number, number, number];
       checkLength('rotateHalves', cos, (T * size) / 2);
       checkLength('rotateHalves', sin, (T * size) / 2);
-      checkLength('rotateHalves', out, x.data.length);
+      checkLength('rotateHalves', out, x.size);
       wasm.rotateHalves(at.input(x), at.input(cos), at.input(sin), at.output(out), T, heads, size / 2);
       at.finish();
     },

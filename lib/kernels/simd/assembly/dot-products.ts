@@ -40,9 +40,9 @@ export function dot(a: usize, b: usize, K: usize): f32 {
 /**
  * One row of `a` with four rows that begin at `b` and lie `far` bytes apart, into results `outFar` bytes apart.
  * First vectors 0 and 2 of each, then 1 and 3.
+ *
+ * Not inlined: V8 unrolls a loop within a loop, and then has too few registers for these.
  */
-// @ts-ignore: decorator
-@inline
 function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
   const whole: usize = (K & ~15) << 2;
   const rest: i32 = <i32>(K & 15);

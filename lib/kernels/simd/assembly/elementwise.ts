@@ -2,6 +2,7 @@
  * Elementwise primitives, four elements at a time; each writes an element after it has read it, so `out` may be an input.
  */
 
+import { dot, rowSum } from './dot-products';
 import {
   exp, rounded, sigmoid as sigmoidOf, silu as siluOf, siluGradient as siluGradientOf, upperHalf,
 } from './exponentials';
@@ -68,14 +69,18 @@ export function subtractColumn(x: usize, column: usize, out: usize, rows: usize,
   }
 }
 
+function divide(x: usize, divisor: f32, out: usize, count: usize): void {
+  const divisors = f32x4.splat(divisor);
+  let i: usize = 0;
+  const whole: usize = (count & ~3) << 2;
+  for (; i < whole; i += 16) v128.store(out + i, f32x4.div(v128.load(x + i), divisors));
+  const rest = <i32>(count & 3);
+  if (rest) storeLeading(out + i, f32x4.div(v128.load(x + i), divisors), rest);
+}
+
 export function divideColumn(x: usize, column: usize, out: usize, rows: usize, width: usize): void {
-  const whole: usize = (width & ~3) << 2;
-  const rest = <i32>(width & 3);
   for (let r: usize = 0; r < rows; r++, x += width << 2, out += width << 2) {
-    const divisor = v128.load32_splat(column + (r << 2));
-    let i: usize = 0;
-    for (; i < whole; i += 16) v128.store(out + i, f32x4.div(v128.load(x + i), divisor));
-    if (rest) storeLeading(out + i, f32x4.div(v128.load(x + i), divisor), rest);
+    divide(x, f32.load(column + (r << 2)), out, width);
   }
 }
 
@@ -113,28 +118,66 @@ function exp4(x: v128): v128 {
   return rounded(exp(f64x2.promote_low_f32x4(x)), exp(f64x2.promote_low_f32x4(upperHalf(x))));
 }
 
+/** `exp(x[c] - subtrahend)` for `c < count`, otherwise 0. */
+function expDifferencesOfRow(x: usize, subtrahend: f32, count: usize, out: usize, width: usize): void {
+  const subtrahends = f32x4.splat(subtrahend);
+  const rest = <i32>(count & 3);
+  const whole: usize = (count & ~3) << 2;
+  let i: usize = 0;
+  for (; i < whole; i += 16) v128.store(out + i, exp4(f32x4.sub(v128.load(x + i), subtrahends)));
+  if (rest) storeLeading(out + i, exp4(f32x4.sub(loadLeading(x + i, rest), subtrahends)), rest);
+  memory.fill(out + (count << 2), 0, (width - count) << 2);
+}
+
 /** `exp(x[r,c] - column[r])` for `c < visible[r]`, otherwise 0. */
 export function expDifferences(x: usize, column: usize, visible: usize, out: usize, rows: usize, width: usize): void {
   const stride = width << 2;
-  for (let r: usize = 0; r < rows; r++, x += stride, out += stride) {
-    const subtrahend = v128.load32_splat(column + (r << 2));
-    const count: usize = <usize>i32.load(visible + (r << 2));
-    const rest = <i32>(count & 3);
-    const whole: usize = (count & ~3) << 2;
-    let i: usize = 0;
-    for (; i < whole; i += 16) v128.store(out + i, exp4(f32x4.sub(v128.load(x + i), subtrahend)));
-    if (rest) storeLeading(out + i, exp4(f32x4.sub(loadLeading(x + i, rest), subtrahend)), rest);
-    memory.fill(out + (count << 2), 0, (width - count) << 2);
+  for (let r: usize = 0; r < rows << 2; r += 4, x += stride, out += stride) {
+    expDifferencesOfRow(x, f32.load(column + r), <usize>i32.load(visible + r), out, width);
   }
+}
+
+/** The softmax of the first `visible[r]` entries of each row; the others are 0. */
+export function softmax(x: usize, visible: usize, out: usize, rows: usize, width: usize): void {
+  const stride = width << 2;
+  for (let r: usize = 0; r < rows; r++, x += stride, out += stride) {
+    const count: usize = <usize>i32.load(visible + (r << 2));
+    expDifferencesOfRow(x, maximum(x, count), count, out, width);
+    divide(out, rowSum(out, count), out, width);
+  }
+}
+
+/** `r[t] = 1 / sqrt(Σ_i x[t,i]^2 / d + eps)` and `out[t,i] = (x[t,i] * r[t]) * weight[i]`. */
+export function rmsNorm(x: usize, weight: usize, eps: f32, r: usize, out: usize, rows: usize, width: usize): void {
+  const stride = width << 2;
+  for (const end = r + (rows << 2); r < end; r += 4, x += stride, out += stride) {
+    const factor: f32 = 1 / sqrt<f32>(dot(x, x, width) / <f32>width + eps);
+    f32.store(r, factor);
+    scale(x, factor, out, width);
+    multiply(out, weight, out, width);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function silu4(x: v128): v128 {
+  return rounded(siluOf(f64x2.promote_low_f32x4(x)), siluOf(f64x2.promote_low_f32x4(upperHalf(x))));
 }
 
 export function silu(x: usize, out: usize, count: usize): void {
   let i: usize = 0;
   for (let left: i32 = <i32>count; left > 0; left -= 4, i += 16) {
-    const four = v128.load(x + i);
-    const result = rounded(
-      siluOf(f64x2.promote_low_f32x4(four)), siluOf(f64x2.promote_low_f32x4(upperHalf(four))),
-    );
+    const result = silu4(v128.load(x + i));
+    if (left >= 4) v128.store(out + i, result);
+    else storeLeading(out + i, result, left);
+  }
+}
+
+/** `silu(gate) * up`. */
+export function gatedSilu(gate: usize, up: usize, out: usize, count: usize): void {
+  let i: usize = 0;
+  for (let left: i32 = <i32>count; left > 0; left -= 4, i += 16) {
+    const result = f32x4.mul(silu4(v128.load(gate + i)), v128.load(up + i));
     if (left >= 4) v128.store(out + i, result);
     else storeLeading(out + i, result, left);
   }
@@ -164,19 +207,23 @@ export function sigmoid(x: usize, out: usize, count: usize): void {
   }
 }
 
-/** `out[r] = max_{k < visible[r]} x[r,k]`. WebAssembly's max gives NaN if an operand is, and +0 for +0 and -0, as `Math.max`. */
+/** `max_{k < K} x[k]`. WebAssembly's max gives NaN if an operand is, and +0 for +0 and -0, as `Math.max`. */
+function maximum(x: usize, K: usize): f32 {
+  let k: usize = 0;
+  let maxima = f32x4.splat(-Infinity);
+  for (; k + 4 <= K; k += 4) maxima = f32x4.max(maxima, v128.load(x + (k << 2)));
+  let result = max<f32>(
+    max<f32>(f32x4.extract_lane(maxima, 0), f32x4.extract_lane(maxima, 1)),
+    max<f32>(f32x4.extract_lane(maxima, 2), f32x4.extract_lane(maxima, 3)),
+  );
+  for (; k < K; k++) result = max<f32>(result, f32.load(x + (k << 2)));
+  return result;
+}
+
+/** `out[r] = max_{k < visible[r]} x[r,k]`. */
 export function rowMaxima(x: usize, visible: usize, out: usize, rows: usize, width: usize): void {
   for (let r: usize = 0; r < rows; r++, x += width << 2) {
-    const K: usize = <usize>i32.load(visible + (r << 2));
-    let k: usize = 0;
-    let maxima = f32x4.splat(-Infinity);
-    for (; k + 4 <= K; k += 4) maxima = f32x4.max(maxima, v128.load(x + (k << 2)));
-    let maximum = max<f32>(
-      max<f32>(f32x4.extract_lane(maxima, 0), f32x4.extract_lane(maxima, 1)),
-      max<f32>(f32x4.extract_lane(maxima, 2), f32x4.extract_lane(maxima, 3)),
-    );
-    for (; k < K; k++) maximum = max<f32>(maximum, f32.load(x + (k << 2)));
-    f32.store(out + (r << 2), maximum);
+    f32.store(out + (r << 2), maximum(x, <usize>i32.load(visible + (r << 2))));
   }
 }
 

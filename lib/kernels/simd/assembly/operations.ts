@@ -16,7 +16,7 @@ const EXPONENTIAL: u64 = 16;
 const NT = 0;
 const PRODUCT = 1;
 const SCORES = 2;
-const CONTEXT = 3;
+const ATTENTION = 3;
 const EXP_DIFFERENCES = 4;
 const SILU = 5;
 const SIGMOID = 6;
@@ -24,6 +24,8 @@ const SILU_GRADIENT = 7;
 const ADD_PRODUCT = 8;
 const ADD_CONTEXT = 9;
 const ADD_TRANSPOSED = 10;
+const SOFTMAX = 11;
+const GATED_SILU = 12;
 
 // @ts-ignore: decorator
 @inline
@@ -37,10 +39,10 @@ function setOperand(i: usize, value: usize): void {
   store<usize>(JOB + (i << 2), value);
 }
 
-/** Writes the job, the operation with up to ten operands, and does it in chunks together with the other threads. */
+/** Writes the job, the operation with up to twelve operands, and does it in chunks together with the other threads. */
 function share(
   operation: usize, chunks: i32, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize, g: usize = 0, h: usize = 0,
-  i: usize = 0, j: usize = 0,
+  i: usize = 0, j: usize = 0, k: usize = 0, l: usize = 0,
 ): void {
   setOperand(0, operation);
   setOperand(1, chunks);
@@ -54,6 +56,8 @@ function share(
   setOperand(9, h);
   setOperand(10, i);
   setOperand(11, j);
+  setOperand(12, k);
+  setOperand(13, l);
   offer(chunks);
   work();
   waitForAll(chunks);
@@ -103,10 +107,15 @@ function perform(chunk: i32): void {
     scoresOfHead(
       <usize>chunk, operand(2), operand(3), operand(4), operand(5), operand(6), operand(7), operand(8), operand(9),
     );
-  } else if (operation == CONTEXT || operation == ADD_CONTEXT) {
+  } else if (operation == ATTENTION) {
+    attentionOfHead(
+      <usize>chunk, operand(2), operand(3), operand(4), operand(5), reinterpret<f32>(<u32>operand(6)), operand(7),
+      operand(8), operand(9), operand(10), operand(11), operand(12), operand(13),
+    );
+  } else if (operation == ADD_CONTEXT) {
     contextOfHead(
       <usize>chunk, operand(2), operand(3), operand(4), operand(5), operand(6), operand(7), operand(8), operand(9),
-      operand(10), operation == ADD_CONTEXT,
+      operand(10), true,
     );
   } else if (operation == ADD_TRANSPOSED) {
     transposedOfGroup(
@@ -119,6 +128,15 @@ function perform(chunk: i32): void {
     elementwise.expDifferences(
       x + skipped, column + (from << 2), visible + (from << 2), out + skipped, to - from, width,
     );
+  } else if (operation == SOFTMAX) {
+    const x = operand(2), visible = operand(3), out = operand(4), rows = operand(5), width = operand(6);
+    const from = startOf(chunk, chunks, rows), to = startOf(chunk + 1, chunks, rows);
+    const skipped = from * (width << 2);
+    elementwise.softmax(x + skipped, visible + (from << 2), out + skipped, to - from, width);
+  } else if (operation == GATED_SILU) {
+    const gate = operand(2), up = operand(3), out = operand(4), count = operand(5);
+    const from = startOf(chunk, chunks, count), skipped = from << 2, length = startOf(chunk + 1, chunks, count) - from;
+    elementwise.gatedSilu(gate + skipped, up + skipped, out + skipped, length);
   } else {
     const x = operand(2), out = operand(3), count = operand(4);
     const from = startOf(chunk, chunks, count), skipped = from << 2, length = startOf(chunk + 1, chunks, count) - from;
@@ -186,15 +204,40 @@ function contextOfHead(
   );
 }
 
-/** All heads: weights `[H, T, S]`, values `[S, Hkv, size]`, out `[T, H, size]`, which is added to in order to resume. */
-export function attentionContext(
+/** All heads: weights `[H, T, S]`, values `[S, Hkv, size]`, out `[T, H, size]`, which is added to. */
+export function addAttentionContext(
   weights: usize, values: usize, visible: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
-  resume: bool,
 ): void {
   if (worthSharing(<u64>H * T * S * size)) {
-    share(resume ? ADD_CONTEXT : CONTEXT, <i32>H, weights, values, visible, out, H, Hkv, T, S, size);
+    share(ADD_CONTEXT, <i32>H, weights, values, visible, out, H, Hkv, T, S, size);
   } else {
-    for (let h: usize = 0; h < H; h++) contextOfHead(h, weights, values, visible, out, H, Hkv, T, S, size, resume);
+    for (let h: usize = 0; h < H; h++) contextOfHead(h, weights, values, visible, out, H, Hkv, T, S, size, true);
+  }
+}
+
+function attentionOfHead(
+  h: usize, queries: usize, keys: usize, values: usize, visible: usize, scale: f32, weights: usize, out: usize, H: usize,
+  Hkv: usize, T: usize, S: usize, size: usize,
+): void {
+  const ofHead = weights + h * T * (S << 2);
+  scoresOfHead(h, queries, keys, weights, H, Hkv, T, S, size);
+  elementwise.scale(ofHead, scale, ofHead, T * S);
+  elementwise.softmax(ofHead, visible, ofHead, T, S);
+  contextOfHead(h, weights, values, visible, out, H, Hkv, T, S, size, false);
+}
+
+/** All heads: queries `[T, H, size]`, keys and values `[S, Hkv, size]`, weights `[H, T, S]`, out `[T, H, size]`. */
+export function attention(
+  queries: usize, keys: usize, values: usize, visible: usize, scale: f32, weights: usize, out: usize, H: usize,
+  Hkv: usize, T: usize, S: usize, size: usize,
+): void {
+  if (worthSharing(<u64>H * T * S * (2 * size + EXPONENTIAL))) {
+    const bits = <usize>reinterpret<u32>(scale);
+    share(ATTENTION, <i32>H, queries, keys, values, visible, bits, weights, out, H, Hkv, T, S, size);
+  } else {
+    for (let h: usize = 0; h < H; h++) {
+      attentionOfHead(h, queries, keys, values, visible, scale, weights, out, H, Hkv, T, S, size);
+    }
   }
 }
 
@@ -224,6 +267,19 @@ export function expDifferences(x: usize, column: usize, visible: usize, out: usi
   if (worthSharing(<u64>rows * width * EXPONENTIAL)) {
     share(EXP_DIFFERENCES, chunkCount(), x, column, visible, out, rows, width);
   } else elementwise.expDifferences(x, column, visible, out, rows, width);
+}
+
+/** The softmax of the first `visible[r]` entries of each row; the others are 0. */
+export function softmax(x: usize, visible: usize, out: usize, rows: usize, width: usize): void {
+  if (worthSharing(<u64>rows * width * EXPONENTIAL)) {
+    share(SOFTMAX, chunkCount(), x, visible, out, rows, width, 0);
+  } else elementwise.softmax(x, visible, out, rows, width);
+}
+
+/** `silu(gate) * up`. */
+export function gatedSilu(gate: usize, up: usize, out: usize, count: usize): void {
+  if (worthSharing(<u64>count * EXPONENTIAL)) share(GATED_SILU, chunkCount(), gate, up, out, count, 0, 0);
+  else elementwise.gatedSilu(gate, up, out, count);
 }
 
 export function silu(x: usize, out: usize, count: usize): void {
