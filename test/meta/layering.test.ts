@@ -45,6 +45,7 @@ const MAY: Record<string, readonly string[]> = {
     'lib/checkpoint/pairs-file.ts',
   ],
   'lib/evaluate': ['lib/errors.ts', 'lib/schema.ts'],
+  'lib/conformance': ['lib/errors.ts', 'lib/math', 'lib/tensor', 'lib/model', 'lib/trace.ts'],
   'lib/text': ['lib/errors.ts', 'lib/schema.ts'],
   'lib/text/tokenizer.ts': ['lib/errors.ts', 'lib/schema.ts', '@huggingface/tokenizers'],
   'lib/text/chat-template.ts': ['lib/errors.ts', 'lib/schema.ts', '@huggingface/jinja'],

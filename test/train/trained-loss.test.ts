@@ -4,14 +4,15 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
+import { anchoredCheck, firstDivergence } from '../../lib/conformance/anchored-check.ts';
+import { portNumerics } from '../../lib/conformance/numerics.ts';
 import { teacherForced } from '../../lib/decode/generate.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { HamburgerModel, Model } from '../../lib/model/model.ts';
 import type { Numerics, Tensor } from '../../lib/tensor/tensor.ts';
+import { recordTrace } from '../../lib/trace.ts';
 import { predictSegments, predictTokens } from '../../lib/train/forward.ts';
 import { sampleLoss, tokenLoss } from '../../lib/train/sample-loss.ts';
-import { recordTrace } from '../../lib/trace.ts';
-import { anchoredCheck } from '../helpers/anchored.ts';
 
 interface Losses {
   readonly token_cross_entropy: readonly number[];
@@ -92,8 +93,8 @@ describe('losses of the trained toy, as PyTorch has them', () => {
     for (const { prompt, segments, toy: theirs } of cases) {
       const { trace, tensors } = recordTrace();
       teacherForced(toy!, { prompt, segments, trace });
-      const verdicts = anchoredCheck({ model: exact!, prompt, segments, tensors });
-      expect(Math.max(...verdicts.map(({ margin }) => margin))).toBeLessThanOrEqual(1);
+      const verdicts = anchoredCheck({ model: exact!, prompt, segments }, tensors, portNumerics.get('f32')!);
+      expect(firstDivergence(verdicts)).toBeUndefined();
       const loss = sampleLoss(toy!, { prompt, segments }, { stop: 0.5, teacher: 0 }, 1, null);
       expect(loss.tokenCrossEntropy / total(theirs.token_cross_entropy)).toBeCloseTo(1, 4);
     }

@@ -3,15 +3,17 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
+import { anchoredCheck, firstDivergence } from '../../lib/conformance/anchored-check.ts';
+import { portNumerics } from '../../lib/conformance/numerics.ts';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { HamburgerModel } from '../../lib/model/model.ts';
 import { type Numerics, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
 import { recordTrace } from '../../lib/trace.ts';
-import { anchoredCheck } from '../helpers/anchored.ts';
 import { goldenPath } from '../helpers/goldens.ts';
 import { finish, hamburgerOf, randomWeights, segmentsOf, smallConfig } from '../helpers/models.ts';
 
+const f32Numerics = portNumerics.get('f32')!;
 const prompt = [3, 14, 15, 9, 2, 6, 5];
 
 /** Verdicts of a traced f32 run of the given or the greedily chosen segments. */
@@ -26,7 +28,7 @@ function check(
     forced ?? segmentsOf(finish(generate(f32, { prompt, maxTokens: 24, confidence: 0.6, trace })).tokens);
   if (forced !== undefined) teacherForced(f32, { prompt, segments: forced, trace });
   spoil?.(tensors as Map<string, Tensor>);
-  return anchoredCheck({ model: f64, prompt, segments, tensors });
+  return anchoredCheck({ model: f64, prompt, segments }, tensors, f32Numerics);
 }
 
 const worst = (verdicts: ReturnType<typeof check>) =>
@@ -87,24 +89,85 @@ describe('f32 is within the anchored bounds of f64 at every traced tensor', () =
     expect(verdicts.find((verdict) => verdict.name === name)!.margin).toBeGreaterThan(1);
   });
 
-  it('the check itself refuses a run whose inputs are not what was said', () => {
+  it('a run of other tokens than was said differs first where they enter', () => {
     const [f32, f64] = pair(0.3);
     const { trace, tensors } = recordTrace();
     teacherForced(f32, { prompt, segments, trace });
-    const moved = anchoredCheck({
-      model: f64,
-      prompt,
-      segments: [[1, 2, 3], [4], [5, 6, 7, 9], [9, 10]],
-      tensors,
+    const others = [[1, 2, 3], [4], [5, 6, 7, 9], [9, 10]];
+    const verdicts = anchoredCheck({ model: f64, prompt, segments: others }, tensors, f32Numerics);
+    expect(firstDivergence(verdicts)).toMatchObject({
+      name: 'macro.3.comp_embedder.embeddings',
+      outcome: 'wrong',
     });
-    expect(moved.find(({ margin }) => margin > 1)!.name).toBe('macro.3.comp_embedder.embeddings');
-    expect(() =>
-      anchoredCheck({
-        model: f64,
-        prompt,
-        segments,
-        tensors: new Map([...tensors, ['extra', tensorOf('f32', [1], [0])]]),
-      }),
-    ).toThrow('not judged: extra');
+  });
+});
+
+describe('a dump that is not whole', () => {
+  const segments = [[1, 2, 3], [4]];
+  const [f32, f64] = (['f32', 'f64'] as const).map((numerics) =>
+    hamburgerOf(smallConfig, numerics, randomWeights(0.3)),
+  ) as [HamburgerModel, HamburgerModel];
+  const verdictsOf = (spoil: (tensors: Map<string, Tensor>) => void) => {
+    const { trace, tensors } = recordTrace();
+    teacherForced(f32, { prompt, segments, trace });
+    spoil(tensors as Map<string, Tensor>);
+    return anchoredCheck({ model: f64, prompt, segments }, tensors, f32Numerics);
+  };
+  const outcomes = (verdicts: ReturnType<typeof verdictsOf>) =>
+    verdicts.filter(({ outcome }) => outcome !== 'right').map(({ name, outcome }) => `${name}: ${outcome}`);
+  const name = 'macro.0.model.layers.1.mlp.gate_proj';
+
+  it('a missing tensor is told, and what follows from it cannot be judged; all else is', () => {
+    const verdicts = verdictsOf((tensors) => tensors.delete(name));
+    expect(outcomes(verdicts)).toEqual([
+      `${name}: missing`,
+      'macro.0.model.layers.1.mlp.activation: unjudged',
+    ]);
+    expect(firstDivergence(verdicts)).toMatchObject({ name, shape: { found: null } });
+  });
+
+  it('a tensor of another shape is not read as if it had the right one', () => {
+    const verdicts = verdictsOf((tensors) => {
+      const [rows, columns] = tensors.get(name)!.shape as [number, number];
+      tensors.set(name, tensors.get(name)!.reshape([columns, rows]));
+    });
+    expect(outcomes(verdicts)).toEqual([
+      `${name}: misshapen`,
+      'macro.0.model.layers.1.mlp.activation: unjudged',
+    ]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    '%s is wrong where it comes up, and infinitely so',
+    (value) => {
+      const verdicts = verdictsOf((tensors) => tensors.get(name)!.data.fill(value, 3, 4));
+      expect(firstDivergence(verdicts)).toMatchObject({
+        name,
+        outcome: 'wrong',
+        margin: Infinity,
+        worst: { index: 3, got: value },
+      });
+      expect(outcomes(verdicts)[1]).toBe('macro.0.model.layers.1.mlp.activation: unjudged');
+    },
+  );
+
+  it('what is no tensor of such a run is told, after all others', () => {
+    const extra = tensorOf('f32', [1], [0]);
+    const verdicts = verdictsOf((tensors) => tensors.set('macro.9.features', extra));
+    expect(verdicts.at(-1)).toMatchObject({ name: 'macro.9.features', outcome: 'unknown' });
+    expect(firstDivergence(verdicts)!.name).toBe('macro.9.features');
+  });
+
+  it('the largest margin is told with its element: what was found, what was expected, how far it may be', () => {
+    let was = 0;
+    const verdicts = verdictsOf((tensors) => {
+      const { data } = tensors.get(name)!;
+      was = data[5]!;
+      data[5] = was + 1;
+    });
+    const { margin, worst } = firstDivergence(verdicts)!;
+    expect(worst).toMatchObject({ index: 5, got: Math.fround(was + 1) });
+    expect(worst!.want).toBeCloseTo(was, 5);
+    expect(margin).toBeCloseTo(Math.abs(worst!.got - worst!.want) / worst!.bound, 3);
   });
 });
