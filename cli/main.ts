@@ -19,6 +19,7 @@ import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { printable } from '../lib/index.ts';
 import { addBench } from './commands/bench.ts';
+import { addConform } from './commands/conform.ts';
 import { addDistill } from './commands/distill.ts';
 import { addEval } from './commands/eval.ts';
 import { addExport } from './commands/export.ts';
@@ -35,6 +36,10 @@ import { INTERRUPTED_EXIT_CODE, Interrupted, interruptible } from './interrupt.t
 import { examples } from './options.ts';
 import { createOutput, type Streams } from './output.ts';
 import { packageVersion } from './package-root.ts';
+import { NegativeVerdict } from './verdict.ts';
+
+/** Of a command that judges. */
+const NEGATIVE_EXIT_CODE = 1;
 
 /** Where it is not a terminal that says how wide it is. */
 const HELP_WIDTH = 80;
@@ -68,6 +73,7 @@ function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   addDistill(program, context);
   addTrain(program, context);
   addEval(program, context);
+  addConform(program, context);
   addImport(program, context);
   addExport(program, context);
   addBench(program, context);
@@ -92,6 +98,11 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
       // Past the ^C of the terminal and the text that was cut short.
       if (output.talkToTerminal) output.say('');
       return INTERRUPTED_EXIT_CODE;
+    }
+    // The command has said what is not right.
+    if (error instanceof NegativeVerdict) {
+      await output.flush();
+      return NEGATIVE_EXIT_CODE;
     }
     // Commander has said what is wrong already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_INPUT_EXIT_CODE;

@@ -13,6 +13,7 @@ export {
 export { type Checkpoint, type OnTensor, openCheckpoint, readText } from './checkpoint/checkpoint.ts';
 export { configJson, parseConfig, type WeightDtype } from './checkpoint/config-file.ts';
 export { exportHuggingFace } from './checkpoint/export-hugging-face.ts';
+export { fileSource } from './checkpoint/file-source.ts';
 export { readCompanions, readWhole } from './checkpoint/folder-files.ts';
 export { importHuggingFace } from './checkpoint/import-hugging-face.ts';
 export { importLlama2c } from './checkpoint/import-llama2c.ts';
@@ -21,14 +22,26 @@ export { graft, initialiser } from './checkpoint/initialise.ts';
 export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
 export { type Pair, parsePairs, parsePrompts } from './checkpoint/pairs-file.ts';
 export { presets } from './checkpoint/presets.ts';
+export { openSafetensors } from './checkpoint/safetensors.ts';
 export { type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
 export { readSnapshot, type Snapshot, writeSnapshot } from './checkpoint/snapshot.ts';
 export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
+export { indexOf } from './checkpoint/weight-files.ts';
 export {
   type CheckpointContents,
   type WriteOptions,
   writeCheckpoint,
 } from './checkpoint/write-checkpoint.ts';
+export {
+  anchoredCheck,
+  firstDivergence,
+  type Outcome,
+  type TensorVerdict,
+  type WorstElement,
+} from './conformance/anchored-check.ts';
+export { type PortNumerics, portNumerics } from './conformance/numerics.ts';
+export type { ForcedRun } from './conformance/stages.ts';
+export { parseTraceDescription, type TraceDescription } from './conformance/trace-description.ts';
 export {
   type ForcedToken,
   type GeneratedToken,
@@ -92,9 +105,9 @@ export {
 } from './math/random.ts';
 export { type HamburgerConfig, headSize, type ModelConfig } from './model/config.ts';
 export { type Cost, kvCacheSize, type MacroStepShape, macroStepCost, parameterCount } from './model/cost.ts';
-export { baseOf, createModel, isHamburger, type Model } from './model/model.ts';
+export { baseOf, createModel, type HamburgerModel, isHamburger, type Model } from './model/model.ts';
 export { basePrefix, parameters } from './model/weights.ts';
-export { type Elements, type Numerics, sizeOf, Tensor } from './tensor/tensor.ts';
+export { type Elements, type Numerics, showShape, sizeOf, Tensor } from './tensor/tensor.ts';
 export { BYTE_VOCABULARY_SIZE, byteTokenizerConfigJson, byteTokenizerJson } from './text/byte-tokenizer.ts';
 export { type ChatMessage, renderChat } from './text/chat-template.ts';
 export { printable } from './text/printable.ts';

@@ -54,7 +54,7 @@ export function addGenerate(program: Command, context: Context): void {
     .addHelpText(
       'after',
       examples(
-        'hamburger generate "Tell a story in 3 sentences with the words kite, hungry, goat." --chat',
+        'hamburger generate "Tell a story in 4 sentences with the words jumped, kite, hungry." --chat',
         'hamburger generate --confidence 0.95 --segments --stats',
         'hamburger generate "One day" --temperature 0.8 --top-p 0.9 --seed 7 --max-tokens 40',
         'hamburger generate --mode base --numerics f64 --max-tokens 20 --json',

@@ -50,7 +50,7 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): Sum {
 /** The operations for a port of these numerics. */
 export function boundedOperations({ sum: u, store: v, product: p }: PortNumerics) {
   const sumBound = (terms: number, magnitude: number) => (1.01 * (terms + 1) * u + p) * magnitude;
-  const relative = (y: number, roundings: number): Bounded => [y, roundings * v * Math.abs(y)];
+  const relative = (y: number, roundings: number): Bounded => [y, 1.01 * roundings * v * Math.abs(y)];
 
   /** `y[t,o] = Σ_i x[t,i] * weight[o,i] + bias[o]`. */
   function linear(x: Tensor, { weight, bias }: Linear<Tensor>): Bounded[] {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { promptPositions, segmentPosition } from '../decode/positions.ts';
+import type { Profile } from '../decode/profiles.ts';
 import type { HamburgerModel } from '../model/model.ts';
 import type { DecoderLayer } from '../model/weights.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -27,10 +29,15 @@ export interface ForcedRun {
   readonly model: HamburgerModel;
   readonly prompt: readonly number[];
   readonly segments: readonly (readonly number[])[];
+  /** Where entries stand; its table of cosines and sines is exact. */
+  readonly profile: Profile;
 }
 
-/** All stages of a run under the profile `train`. */
-export function* stagesOf({ model, prompt, segments }: ForcedRun, ops: BoundedOperations): Generator<Stage> {
+/** All stages of a run. */
+export function* stagesOf(
+  { model, prompt, segments, profile }: ForcedRun,
+  ops: BoundedOperations,
+): Generator<Stage> {
   const { config, weights } = model;
   const { hiddenSize: d, numHiddenLayers: L, vocabSize: V } = config;
   const { featureLayerIndices } = config.hamburger;
@@ -42,13 +49,13 @@ export function* stagesOf({ model, prompt, segments }: ForcedRun, ops: BoundedOp
   for (const [m, segment] of segments.entries()) {
     const macro = `macro.${m}`;
     let rows = prompt.length;
-    let positions: readonly number[] = prompt.map((_, i) => i);
+    let positions = promptPositions(prompt.length);
     let input: Input = { given: embeddings(prompt) };
     if (m > 0) {
       // The entry of the segment before.
       const before = segments[m - 1]!;
       tokens += before.length;
-      [rows, positions] = [1, [tokens - 1]];
+      [rows, positions] = [1, [segmentPosition(tokens, profile)]];
       yield* embedderStages(`${macro}.comp_embedder`, before);
       input = { name: `${macro}.comp_embedder.output` };
     }

@@ -6,6 +6,7 @@ import { openCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { anchoredCheck, firstDivergence } from '../../lib/conformance/anchored-check.ts';
 import { portNumerics } from '../../lib/conformance/numerics.ts';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
+import { trainProfile } from '../../lib/decode/profiles.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { HamburgerModel } from '../../lib/model/model.ts';
 import { type Numerics, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
@@ -28,7 +29,7 @@ function check(
     forced ?? segmentsOf(finish(generate(f32, { prompt, maxTokens: 24, confidence: 0.6, trace })).tokens);
   if (forced !== undefined) teacherForced(f32, { prompt, segments: forced, trace });
   spoil?.(tensors as Map<string, Tensor>);
-  return anchoredCheck({ model: f64, prompt, segments }, tensors, f32Numerics);
+  return anchoredCheck({ model: f64, prompt, segments, profile: trainProfile }, tensors, f32Numerics);
 }
 
 const worst = (verdicts: ReturnType<typeof check>) =>
@@ -94,7 +95,11 @@ describe('f32 is within the anchored bounds of f64 at every traced tensor', () =
     const { trace, tensors } = recordTrace();
     teacherForced(f32, { prompt, segments, trace });
     const others = [[1, 2, 3], [4], [5, 6, 7, 9], [9, 10]];
-    const verdicts = anchoredCheck({ model: f64, prompt, segments: others }, tensors, f32Numerics);
+    const verdicts = anchoredCheck(
+      { model: f64, prompt, segments: others, profile: trainProfile },
+      tensors,
+      f32Numerics,
+    );
     expect(firstDivergence(verdicts)).toMatchObject({
       name: 'macro.3.comp_embedder.embeddings',
       outcome: 'wrong',
@@ -111,7 +116,7 @@ describe('a dump that is not whole', () => {
     const { trace, tensors } = recordTrace();
     teacherForced(f32, { prompt, segments, trace });
     spoil(tensors as Map<string, Tensor>);
-    return anchoredCheck({ model: f64, prompt, segments }, tensors, f32Numerics);
+    return anchoredCheck({ model: f64, prompt, segments, profile: trainProfile }, tensors, f32Numerics);
   };
   const outcomes = (verdicts: ReturnType<typeof verdictsOf>) =>
     verdicts.filter(({ outcome }) => outcome !== 'right').map(({ name, outcome }) => `${name}: ${outcome}`);

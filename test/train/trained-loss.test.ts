@@ -7,6 +7,7 @@ import { openCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { anchoredCheck, firstDivergence } from '../../lib/conformance/anchored-check.ts';
 import { portNumerics } from '../../lib/conformance/numerics.ts';
 import { teacherForced } from '../../lib/decode/generate.ts';
+import { trainProfile } from '../../lib/decode/profiles.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { HamburgerModel, Model } from '../../lib/model/model.ts';
 import type { Numerics, Tensor } from '../../lib/tensor/tensor.ts';
@@ -93,7 +94,11 @@ describe('losses of the trained toy, as PyTorch has them', () => {
     for (const { prompt, segments, toy: theirs } of cases) {
       const { trace, tensors } = recordTrace();
       teacherForced(toy!, { prompt, segments, trace });
-      const verdicts = anchoredCheck({ model: exact!, prompt, segments }, tensors, portNumerics.get('f32')!);
+      const verdicts = anchoredCheck(
+        { model: exact!, prompt, segments, profile: trainProfile },
+        tensors,
+        portNumerics.get('f32')!,
+      );
       expect(firstDivergence(verdicts)).toBeUndefined();
       const loss = sampleLoss(toy!, { prompt, segments }, { stop: 0.5, teacher: 0 }, 1, null);
       expect(loss.tokenCrossEntropy / total(theirs.token_cross_entropy)).toBeCloseTo(1, 4);
