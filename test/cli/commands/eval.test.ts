@@ -148,7 +148,7 @@ describe('eval', () => {
       true,
     );
     expect(
-      of('hamburger', 0).every(({ segments }) => segments.slice(0, -1).every((one) => one.ids.length === 4)),
+      of('hamburger', 0).every(({ segments }) => segments.slice(0, -1).every((one) => one.ids.length === 8)),
     ).toBe(true);
     const { results } = reportIn('report');
     expect(results[3]!.mean.tokens_per_macro_step).toEqual({ value: 1, standard_error: 0 });
@@ -270,7 +270,7 @@ describe('what eval refuses', () => {
       expect(text).toContain(from);
       writeFileSync(join(other, file), text.replaceAll(from, to));
     };
-    change('tokenizer_config.json', "{{ ' ' }}", "{{ '  ' }}");
+    change('tokenizer_config.json', "'<|user|>' +", "'<|user|> ' +");
     await refused(evaluate('--out', 'never', '--baseline', 'other'), 'evaluation/C7: chat template of other');
     // Where no template is used, it does not matter.
     await quietJson(

@@ -452,7 +452,8 @@ describe('generate: bad input', () => {
 
 describe('generate: colours', () => {
   const escapes = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*m`, 'g');
-  const args = generate('One day', '--chat', '--max-tokens', '12');
+  const request = 'Tell a story in 4 sentences with the words jumped, kite, hungry.';
+  const args = generate(request, '--chat', '--max-tokens', '20');
 
   it('none in a pipe; with --color there are, and without them the text is the same', async () => {
     const plain = await stdoutOf(args);

@@ -266,23 +266,29 @@ describe('segment: where the text and its prompt come from', () => {
 });
 
 describe('segment: how it is cut', () => {
+  /** Of a text whose words can be foretold more or less. */
+  const story = 'On Monday, a hungry frog named Mila went to the cellar. It was dark, and the goat jumped.';
+  const asked = '<|user|>Tell a story in 2 sentences with the words jumped, goat, hungry.<|assistant|>';
   const sizes = async (...args: string[]): Promise<number[]> =>
-    (await jsonOf<Report>(segmentAnswer(...args))).segments.map(({ tokens }) => tokens.length);
+    (await jsonOf<Report>(segment(story, '--prompt', asked, ...args))).segments.map(
+      ({ tokens }) => tokens.length,
+    );
 
   it('each option does what it says', async () => {
-    expect(await sizes('--max-steps', '1')).toEqual(Array(19).fill(1));
-    expect(await sizes('--min-threshold', '100', '--max-steps', '19')).toEqual([19]);
-    expect(await sizes('--min-threshold', '0', '--ratio-threshold', '0')).toEqual(Array(19).fill(1));
-    expect(await sizes('--strategy', 'sliding', '--confidence', '1')).toEqual(Array(19).fill(1));
-    expect(await sizes('--strategy', 'small_group', '--confidence', '0.001', '--max-steps', '9')).toEqual([
-      9, 9, 1,
-    ]);
+    const ones = await sizes('--max-steps', '1');
+    expect(new Set(ones)).toEqual(new Set([1]));
+    const count = ones.length;
+    expect(await sizes('--min-threshold', '100', '--max-steps', `${count}`)).toEqual([count]);
+    expect(await sizes('--min-threshold', '0', '--ratio-threshold', '0')).toEqual(ones);
+    expect(await sizes('--strategy', 'sliding', '--confidence', '1')).toEqual(ones);
+    const nines = await sizes('--strategy', 'small_group', '--confidence', '0.001', '--max-steps', '9');
+    expect(nines.slice(0, -1)).toEqual(Array(Math.ceil(count / 9) - 1).fill(9));
     const ways = [
-      await sizes(),
-      await sizes('--strategy', 'sliding'),
-      await sizes('--strategy', 'small_group'),
-      await sizes('--metric', 'probability'),
-      await sizes('--window', '2'),
+      await sizes('--max-steps', '9'),
+      await sizes('--max-steps', '9', '--strategy', 'sliding', '--confidence', '0.9'),
+      await sizes('--max-steps', '9', '--strategy', 'small_group', '--confidence', '0.9'),
+      await sizes('--max-steps', '9', '--strategy', 'small_group', '--metric', 'probability'),
+      await sizes('--max-steps', '9', '--window', '2'),
     ];
     expect(new Set(ways.map(String)).size).toBe(ways.length);
   });
