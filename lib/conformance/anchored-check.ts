@@ -1,5 +1,5 @@
 /**
- * The anchored check of a traced run: each tensor is recomputed in binary64 from the tensors that the run itself shows as its inputs, and compared
+ * SPEC #conformance — the anchored check of a traced run: each tensor is recomputed in binary64 from the tensors that the run itself shows as its inputs, and compared
  * within the bound on what that one stage may round. No flat tolerance, nothing that adds up along the run.
  *
  * @module
@@ -11,7 +11,7 @@ import { type Bounded, boundedOperations } from './bounded.ts';
 import { type PortNumerics, SMALLEST_NORMAL } from './numerics.ts';
 import { type ForcedRun, type Stage, stagesOf } from './stages.ts';
 
-/** What became of a tensor. */
+/** What became of a tensor (conformance/C3). */
 export type Outcome =
   /** Every element is within its bound. */
   | 'right'
@@ -51,7 +51,7 @@ export interface TensorVerdict {
  * Verdicts on all tensors of a run, in the order of execution; those that it should not show come last.
  *
  * @param tensors what the run shows, by the names of SPEC #trace
- * @throws InvariantError if a bound is not finite though all inputs are: such a bound would let anything pass
+ * @throws InvariantError conformance/C2 if a bound is not finite though all inputs are: such a bound would let anything pass
  */
 export function anchoredCheck(
   run: ForcedRun,
@@ -90,7 +90,7 @@ export function anchoredCheck(
   return verdicts;
 }
 
-/** The first tensor, in the order of execution, that is not what it should be; `undefined` if there is none. */
+/** The first tensor, in the order of execution, that is not what it should be (conformance/C4); `undefined` if there is none. */
 export function firstDivergence(verdicts: readonly TensorVerdict[]): TensorVerdict | undefined {
   return verdicts.find(({ outcome }) => outcome !== 'right' && outcome !== 'unjudged');
 }
@@ -117,6 +117,7 @@ function compared(
   for (const [index, [want, bound]] of expected.entries()) {
     if (!(Number.isFinite(want) && Number.isFinite(bound))) {
       throw new InvariantError({
+        rule: 'conformance/C2',
         subject: `bound of ${name}, element ${index}`,
         expected: 'a finite number',
         found: `${want} ± ${bound}`,

@@ -1,5 +1,5 @@
 /**
- * The operations in binary64, each with a bound on the rounding errors that a port may make **in that one stage**. Inputs are taken as they are: they
+ * SPEC #conformance — the operations in binary64, each with a bound on the rounding errors that a port may make **in that one stage**. Inputs are taken as they are: they
  * are the port's own, so errors do not add up from stage to stage.
  *
  * With u the unit roundoff of sums and v that of what is stored: a sum of K products may be off by `(1.01 (K + 1) u + p)` times the sum of the magnitudes of

@@ -1,6 +1,6 @@
 /**
- * How far an honest port may be from exact arithmetic: the one table of rounding errors by which dumps are judged. There is no tolerance
- * beside it, and none for a single case.
+ * SPEC #conformance — how far an honest port may be from exact arithmetic: the one table of rounding errors by which traces are judged. There is no
+ * tolerance beside it, and none for a single case (conformance/C1).
  *
  * @module
  */
@@ -12,7 +12,7 @@ export interface PortNumerics {
   readonly name: string;
   /** Unit roundoff of a running sum. */
   readonly sum: number;
-  /** Unit roundoff of what is stored: results of operations, and what a tensor of the dump holds. */
+  /** Unit roundoff of what is stored: results of operations, and what a tensor of the trace holds. */
   readonly store: number;
   /** Relative error of each product in a sum, beyond its rounding: of operands that are cut before they are multiplied. */
   readonly product: number;

@@ -1,5 +1,5 @@
 /**
- * The stages of a run with given tokens and segments, in the order in which they are executed: for each tensor of the trace, what
+ * SPEC #conformance — the stages of a run with given tokens and segments, in the order in which they are executed: for each tensor of the trace, what
  * it must be **given the tensors that the run itself shows as its inputs**. A mistake shows at the very tensor where it is made.
  *
  * @module

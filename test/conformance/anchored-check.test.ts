@@ -90,7 +90,7 @@ describe('f32 is within the anchored bounds of f64 at every traced tensor', () =
     expect(verdicts.find((verdict) => verdict.name === name)!.margin).toBeGreaterThan(1);
   });
 
-  it('a run of other tokens than was said differs first where they enter', () => {
+  it('conformance/C4: a run of other tokens than was said differs first where they enter', () => {
     const [f32, f64] = pair(0.3);
     const { trace, tensors } = recordTrace();
     teacherForced(f32, { prompt, segments, trace });
@@ -122,7 +122,7 @@ describe('a dump that is not whole', () => {
     verdicts.filter(({ outcome }) => outcome !== 'right').map(({ name, outcome }) => `${name}: ${outcome}`);
   const name = 'macro.0.model.layers.1.mlp.gate_proj';
 
-  it('a missing tensor is told, and what follows from it cannot be judged; all else is', () => {
+  it('conformance/C3: a missing tensor is told, and what follows from it cannot be judged; all else is', () => {
     const verdicts = verdictsOf((tensors) => tensors.delete(name));
     expect(outcomes(verdicts)).toEqual([
       `${name}: missing`,
@@ -143,7 +143,7 @@ describe('a dump that is not whole', () => {
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY])(
-    '%s is wrong where it comes up, and infinitely so',
+    'conformance/C2: %s is wrong where it comes up, and infinitely so',
     (value) => {
       const verdicts = verdictsOf((tensors) => tensors.get(name)!.data.fill(value, 3, 4));
       expect(firstDivergence(verdicts)).toMatchObject({

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { portNumerics, SMALLEST_NORMAL } from '../../lib/conformance/numerics.ts';
 import { bf16ToNumber, f16ToNumber, numberToBf16Bits, numberToF16Bits } from '../../lib/math/float.ts';
 
-describe('the table of numerics', () => {
+describe('conformance/C1: the table of numerics', () => {
   /** The worst relative error of rounding numbers from 1 to 2. */
   const worst = (round: (x: number) => number) => {
     let error = 0;

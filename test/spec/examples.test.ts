@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../../lib/checkpoint/byte-source.ts';
 import { openSafetensors } from '../../lib/checkpoint/safetensors.ts';
+import { type Bounded, boundedOperations } from '../../lib/conformance/bounded.ts';
+import { portNumerics } from '../../lib/conformance/numerics.ts';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
 import { promptPositions, segmentPosition } from '../../lib/decode/positions.ts';
@@ -363,6 +365,12 @@ const runners: Record<
     teacherForced(twoWide(numerics, {}, twoSteps), { prompt, segments, trace });
     for (const [name, shape] of Object.entries(e.some_names_and_shapes))
       expect(tensors.get(name)?.shape, name).toEqual(shape);
+  },
+  conformance: (e) => {
+    const { linear } = boundedOperations(portNumerics.get(e.numerics)!);
+    const [[y, bound]] = linear(fromNested('f64', e.x), { weight: fromNested('f64', e.weight) }) as [Bounded];
+    expect(y).toBe(e.y);
+    near([bound, Math.abs(e.port - y) / bound], [e.bound, e.margin]);
   },
 };
 
