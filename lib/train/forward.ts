@@ -145,8 +145,7 @@ export function predictTokens(model: Model, { prompt, segments }: TrainingSample
   const positions = promptPositions(entries.shape[0]!);
   const pass = { positions, cache: noEarlierEntries, outputRows: response.length };
   const last = baseLayers(base, entries, pass, discardTrace).at(-1)!;
-  const T = last.shape[0]!;
-  return languageModelHead(base, finalNorm(base, last.rows(T - response.length, T)));
+  return languageModelHead(base, finalNorm(base, last));
 }
 
 function requireSome(list: readonly unknown[], subject: string): void {

@@ -5,6 +5,7 @@ import type { Kernels } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
+import type { Model } from '../../lib/model/model.ts';
 import { Tensor } from '../../lib/tensor/tensor.ts';
 import type { GraftRecipe, Recipe } from '../../lib/train/recipe.ts';
 import { parseRecipe } from '../../lib/train/recipe.ts';
@@ -16,7 +17,7 @@ import {
   type TrainingRunOptions,
 } from '../../lib/train/run.ts';
 import type { Sample } from '../../lib/train/samples.ts';
-import { segmentSizes } from '../../lib/train/segmentation.ts';
+import { metrics, segmentSizes, strategies } from '../../lib/train/segmentation.ts';
 import { tokenMetrics } from '../../lib/train/token-metrics.ts';
 import { faultOf, plainConfig } from '../helpers/checkpoint-folders.ts';
 import { modelOf, randomWeights } from '../helpers/models.ts';
@@ -47,7 +48,11 @@ const recipe = (changes: object = {}): GraftRecipe =>
   ) as GraftRecipe;
 
 /** A run that grafts modules on a small base. */
-function runOf(given: Recipe = recipe(), kernels: Kernels = referenceKernels('f32')): TrainingRun {
+function runOf(
+  given: Recipe = recipe(),
+  kernels: Kernels = referenceKernels('f32'),
+  segmentationBase: Model | null = null,
+): TrainingRun {
   const hamburger = given.phase === 'graft' ? given.modules : null;
   const config: ModelConfig = { ...plainConfig, hamburger };
   const fresh = initialiser(given.seed, config);
@@ -58,7 +63,7 @@ function runOf(given: Recipe = recipe(), kernels: Kernels = referenceKernels('f3
     kernels,
     initial: (name, shape) => new Tensor(fresh(name, shape), shape),
     base: given.phase === 'graft' ? base : null,
-    segmentationBase: null,
+    segmentationBase,
     samples,
     heldOut,
   };
@@ -211,6 +216,49 @@ describe('a run of training', () => {
     }
     expect(total(none)).toEqual(counts(sizes.slice(2)));
     expect(total(unmerged)).toEqual([samples.flatMap(({ response }) => response).length]);
+  });
+
+  it('recipe/R8: another base cuts, if there is one, and sees as much of the prompt as it should', () => {
+    const base = modelOf(plainConfig, 'f32');
+    const other = modelOf(plainConfig, 'f32', randomWeights(2));
+    const entropies = (by: Model, promptTokens: number) =>
+      heldOut.map(({ prompt, response }) =>
+        tokenMetrics(by, { prompt: prompt.slice(-promptTokens), response }).map(({ entropy }) => entropy),
+      );
+    const cutBy = (by: Model | null, prompt_tokens: number, min_threshold: number) => {
+      const segmentation = { min_threshold, ratio_threshold: 0, prompt_tokens };
+      const run = runOf(recipe({ segmentation, steps: 2 }), undefined, by);
+      const event = [...run.events()].find(({ kind }) => kind === 'evaluation');
+      return event?.kind === 'evaluation' ? event.record.hits.count[0] : undefined;
+    };
+    const ways = [
+      [null, entropies(base, 2), 2],
+      [null, entropies(base, 1), 1],
+      [other, entropies(other, 1), 1],
+    ] as const;
+    // Thresholds between the uncertainties of tokens: at some of them one way begins a segment where another does not.
+    const thresholds = ways.flatMap(([, list]) => [...list[0]!.slice(1), ...list[1]!.slice(1)]);
+    const differing = new Set<number>();
+    for (const threshold of thresholds) {
+      const counts = ways.map(([by, list, promptTokens]) => {
+        const sizes = list.flatMap((u) =>
+          segmentSizes(u, {
+            vocabularySize: plainConfig.vocabSize,
+            maxSteps: 4,
+            strategy: strategies.get('decreasing_v2')!,
+            metric: metrics.get('entropy')!,
+            minThreshold: threshold,
+            ratioThreshold: 0,
+          }),
+        );
+        expect(cutBy(by, promptTokens, threshold)).toBe(sizes.length);
+        return sizes.length;
+      });
+      counts.forEach((count, i) => {
+        if (i > 0 && count !== counts[i - 1]) differing.add(i);
+      });
+    }
+    expect([...differing].sort()).toEqual([1, 2]);
   });
 
   it('recipe/R5: a sample is broken in another way in another epoch, and in the same way in another run', () => {

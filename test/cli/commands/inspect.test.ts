@@ -68,7 +68,7 @@ describe('inspect', () => {
 
   it('without a folder it is the shipped checkpoint, which can chat', async () => {
     const report = await jsonOf<Report>(['inspect']);
-    expect(report).toMatchObject({ chat_template: true, config: { hamburger: { max_steps: 4 } } });
+    expect(report).toMatchObject({ chat_template: true, config: { hamburger: { max_steps: 8 } } });
     expect(report.tokenizer!.vocabulary_size).toBe(report.config.vocab_size);
   });
 
