@@ -5,8 +5,10 @@
  * @module
  */
 
+import { checkForced } from '../decode/generate.ts';
 import { promptPositions, segmentPosition } from '../decode/positions.ts';
 import type { Profile } from '../decode/profiles.ts';
+import { CallerError } from '../errors.ts';
 import type { HamburgerModel } from '../model/model.ts';
 import type { DecoderLayer } from '../model/weights.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -33,7 +35,11 @@ export interface ForcedRun {
   readonly profile: Profile;
 }
 
-/** All stages of a run. */
+/**
+ * All stages of a run.
+ *
+ * @throws CallerError if the model cannot be forced to these segments, or base/C1 (an id outside the vocabulary)
+ */
 export function* stagesOf(
   { model, prompt, segments, profile }: ForcedRun,
   ops: BoundedOperations,
@@ -42,6 +48,17 @@ export function* stagesOf(
   const { hiddenSize: d, numHiddenLayers: L, vocabSize: V } = config;
   const { featureLayerIndices } = config.hamburger;
   const F = featureLayerIndices.length;
+  checkForced(model, { prompt, segments, profile });
+  const unknown = [...prompt, ...segments.flat()].find((id) => !(Number.isInteger(id) && 0 <= id && id < V));
+  if (unknown !== undefined) {
+    const expected = `integers from 0 to ${V - 1}`;
+    throw new CallerError({
+      rule: 'base/C1',
+      subject: 'token ids of the run',
+      expected,
+      found: `${unknown}`,
+    });
+  }
   const embeddings = (ids: readonly number[]): number[] =>
     ids.flatMap((id) => [...row(weights.embed_tokens, id)]);
 

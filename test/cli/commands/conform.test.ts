@@ -110,6 +110,16 @@ describe('conform trace', () => {
       'expected both of --prompt-ids and --segments, or neither, found --segments alone',
     ],
     ['a file that is no safetensors', ['run.json', ...RUN], 'run.json'],
+    [
+      'an id outside the vocabulary',
+      ['run.safetensors', '--prompt-ids', '256,72,258', '--segments', '1'],
+      'base/C1: token ids of the run: expected integers from 0 to 257, found 258',
+    ],
+    [
+      'a segment that no macro-step could emit',
+      ['run.safetensors', '--prompt-ids', '256', '--segments', '1,2,3,4,5,6,7,8,9'],
+      'compositional-embedder/C1: segment 0',
+    ],
     ['numerics that are not known', ['run.safetensors', '--numerics', 'f8'], '--numerics'],
     ['a profile whose table is rounded', ['run.safetensors', '--profile', 'gpt-fast'], '--profile'],
   ])('%s is refused', async (_, args, message) => {
