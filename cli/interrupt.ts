@@ -47,6 +47,24 @@ export function interruptible(): Interruptibly {
   };
 }
 
+/** Work that takes no longer than this need not be ended where it stands: nobody waits for what comes after it. */
+const QUICK_MS = 100;
+
+/**
+ * For many works of one kind, with turns of the event loop between them. Of works that have shown to be quick a signal waits for the next turn:
+ * Node.js loses one that comes while it goes back from listening in {@link interruptible} to listening in the event loop, some tenth of a
+ * millisecond, and among thousands of works that is no longer rare.
+ */
+export function oneAfterAnother(interruptibly: Interruptibly): Interruptibly {
+  let took = Number.POSITIVE_INFINITY;
+  return <T>(work: () => T): T => {
+    const start = performance.now();
+    const value = took < QUICK_MS ? work() : interruptibly(work);
+    took = performance.now() - start;
+    return value;
+  };
+}
+
 /** Part of what a generator gave. */
 export interface Slice<T, R> {
   readonly taken: readonly T[];

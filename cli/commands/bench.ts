@@ -37,6 +37,7 @@ import {
 } from '../bench/measure.ts';
 import { reportText } from '../bench/tables.ts';
 import type { Context } from '../context.ts';
+import { oneAfterAnother } from '../interrupt.ts';
 import { machine } from '../machine.ts';
 import { choice, choiceList, examples, integer, integerList, nonEmpty, option } from '../options.ts';
 import { thousands } from '../output.ts';
@@ -212,8 +213,9 @@ async function run(context: Context, folder: string, options: Options): Promise<
     const loadBefore = loadavg()[0]!;
     const setups = setUp(context, checkpoint, options.kernels, plan);
     const progress = output.progress('Measuring');
+    const interruptibly = oneAfterAnother(context.interruptibly);
     const step: Step = async (work, done, total) => {
-      const value = context.interruptibly(work);
+      const value = interruptibly(work);
       progress.update(done, total);
       await output.turn();
       if (output.closed) throw new NobodyListens();

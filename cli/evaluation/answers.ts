@@ -15,6 +15,7 @@ import {
   type TextTokenizer,
 } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
+import { oneAfterAnother } from '../interrupt.ts';
 import { namingOptions } from '../option-names.ts';
 import { byMacroStep } from '../report.ts';
 import { tokenText } from '../token-text.ts';
@@ -86,11 +87,12 @@ export function timedAnswer(
  * time, so that what else happens on the machine meets all of them.
  */
 export async function answerAll(
-  { output, interruptibly }: Context,
+  { output, interruptibly: interruptiblyOnce }: Context,
   decoders: readonly Decoder[],
   tasks: readonly Task[],
   limits: Limits,
 ): Promise<readonly (readonly RawAnswer[])[]> {
+  const interruptibly = oneAfterAnother(interruptiblyOnce);
   const answers = decoders.map((): RawAnswer[] => []);
   const answer = (decoder: Decoder, { sample, prompt }: Task): RawAnswer =>
     namingOptions({ prompt: `prompt of ${sample.id}` }, () =>

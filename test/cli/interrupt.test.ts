@@ -5,6 +5,7 @@ import { openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { oneAfterAnother } from '../../cli/interrupt.ts';
 import { contentsOf } from '../helpers/checkpoint-folders.ts';
 import { ended, init, start, words, workFolder } from './run.ts';
 
@@ -159,4 +160,27 @@ describe('a full disk', () => {
       }
     },
   );
+});
+
+describe('works of one kind, one after the other', () => {
+  it('the first can be ended where it stands, and each after one that took long; the others run as they are', () => {
+    let listened = 0;
+    const work = oneAfterAnother((run) => {
+      listened++;
+      return run();
+    });
+    const lasting = (milliseconds: number) => () => {
+      const end = performance.now() + milliseconds;
+      while (performance.now() < end);
+      return milliseconds;
+    };
+    const times = [1, 1, 200, 1, 1];
+    expect(times.map((time) => [work(lasting(time)), listened])).toEqual([
+      [1, 1],
+      [1, 1],
+      [200, 1],
+      [1, 2],
+      [1, 2],
+    ]);
+  });
 });

@@ -120,6 +120,20 @@ export function start(args: readonly string[], options: SpawnOptions = {}): Chil
   return child;
 }
 
+/**
+ * Presses Ctrl-C until a process has ended, as a user would: once is enough but where it comes in the tenth of a millisecond in which Node.js
+ * hears no signal (`cli/interrupt.ts`).
+ */
+export async function interrupt(child: ChildProcess, end: Promise<Outcome>): Promise<Outcome> {
+  child.kill('SIGINT');
+  const again = setInterval(() => child.kill('SIGINT'), 2000);
+  try {
+    return await end;
+  } finally {
+    clearInterval(again);
+  }
+}
+
 /** Waits for the end of a process. */
 export function ended(child: ChildProcess): Promise<Outcome> {
   let [stdout, stderr] = ['', ''];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '../../../cli/bench/measure.ts';
-import { ended, hamburger, init, jsonOf, start, stdoutOf, words, workFolder } from '../run.ts';
+import { ended, hamburger, init, interrupt, jsonOf, start, stdoutOf, words, workFolder } from '../run.ts';
 
 const cwd = workFolder();
 
@@ -149,8 +149,7 @@ describe('bench', () => {
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 300));
-    child.kill('SIGINT');
-    expect(await end).toMatchObject({ code: 130, stdout: '' });
+    expect(await interrupt(child, end)).toMatchObject({ code: 130, stdout: '' });
     expect(existsSync(join(tmpdir(), made))).toBe(false);
   });
 });

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type EvaluationReport, parseEvaluationReport } from '../../../lib/evaluate/report.ts';
-import { binary, ended, hamburger, init, jsonOf, start, toy, workFolder } from '../run.ts';
+import { binary, ended, hamburger, init, interrupt, jsonOf, start, toy, workFolder } from '../run.ts';
 
 const cwd = workFolder();
 
@@ -306,8 +306,7 @@ describe('an interrupted eval', () => {
     const outcome = ended(child);
     await sleep(1500);
     expect(child.exitCode).toBeNull();
-    child.kill('SIGINT');
-    const { code, stdout, stderr } = await outcome;
+    const { code, stdout, stderr } = await interrupt(child, outcome);
     expect({ code, stdout, stderr }).toEqual({ code: 130, stdout: '', stderr: '' });
     expect(readdirSync(cwd).sort()).toEqual([...before, 'many.jsonl'].sort());
   });
