@@ -180,7 +180,7 @@ function blame(
   verdicts: readonly TensorVerdict[],
   { name, outcome, margin, worst, shape }: TensorVerdict,
 ): string[] {
-  const counts = (['right', 'wrong', 'missing', 'misshapen', 'unjudged', 'unknown'] as const)
+  const counts = (['right', 'left-out', 'wrong', 'missing', 'misshapen', 'unjudged', 'unknown'] as const)
     .map((each) => [each, count(verdicts, each)] as const)
     .filter(([, number]) => number > 0)
     .map(([each, number]) => `${thousands(number)} ${each}`);

@@ -5,10 +5,11 @@
  * @module
  */
 
-import { InvariantError } from '../errors.ts';
+import { assertInvariant, InvariantError } from '../errors.ts';
 import { sameShape, type Tensor } from '../tensor/tensor.ts';
-import { type Bounded, boundedOperations } from './bounded.ts';
+import { type Bounded, boundedOperations, exactly, inRowsOf } from './bounded.ts';
 import { type PortNumerics, SMALLEST_NORMAL } from './numerics.ts';
+import { carryOut, inputsOf } from './operation.ts';
 import { type ForcedRun, type Stage, stagesOf } from './stages.ts';
 
 /** What became of a tensor (conformance/C3). */
@@ -16,7 +17,9 @@ export type Outcome =
   /** Every element is within its bound. */
   | 'right'
   | 'wrong'
-  /** The run shows no tensor of that name. */
+  /** The run does not show it, nor has to: what follows from it is judged through it (conformance/C5). */
+  | 'left-out'
+  /** The run shows no tensor of that name, and has to. */
   | 'missing'
   /** It has another shape. */
   | 'misshapen'
@@ -58,41 +61,57 @@ export function anchoredCheck(
   tensors: ReadonlyMap<string, Tensor>,
   numerics: PortNumerics,
 ): TensorVerdict[] {
-  const known = new Map<string, Stage>();
+  return checkStages(stagesOf(run), tensors, numerics);
+}
+
+/** {@link anchoredCheck} of any stages. @param given tensors that are no port's own, but exact inputs of the stages */
+export function checkStages(
+  stages: Iterable<Stage>,
+  tensors: ReadonlyMap<string, Tensor>,
+  numerics: PortNumerics,
+  given: ReadonlyMap<string, Tensor> = new Map(),
+): TensorVerdict[] {
+  const ops = boundedOperations(numerics);
   const verdicts: TensorVerdict[] = [];
-  const usable = (name: string): boolean => {
-    const tensor = tensors.get(name);
-    return tensor !== undefined && sameShape(tensor.shape, known.get(name)!.shape) && allFinite(tensor);
-  };
-  for (const stage of stagesOf(run, boundedOperations(numerics))) {
-    known.set(stage.name, stage);
-    const found = tensors.get(stage.name);
-    const shape = { expected: stage.shape, found: found?.shape ?? null };
-    const nothing = { name: stage.name, margin: 0, worst: null, shape };
-    if (found === undefined) verdicts.push({ ...nothing, outcome: 'missing' });
-    else if (!sameShape(found.shape, stage.shape)) verdicts.push({ ...nothing, outcome: 'misshapen' });
-    else if (!stage.inputs.every(usable)) verdicts.push({ ...nothing, outcome: 'unjudged' });
+  /** What can be read: shown and sound, given, or left out and computed. */
+  const known = new Map<string, Bounded>();
+  for (const [name, tensor] of given) known.set(name, asRows(tensor));
+  const expectedNames = new Set<string>();
+  for (const { name, shape: expected, operation, optional } of stages) {
+    expectedNames.add(name);
+    const found = tensors.get(name);
+    const nothing = { name, margin: 0, worst: null, shape: { expected, found: found?.shape ?? null } };
+    const computed = inputsOf(operation).every((input) => known.has(input))
+      ? carryOut(operation, (input) => known.get(input)!, ops)
+      : undefined;
+    if (found === undefined) {
+      if (optional && computed !== undefined) known.set(name, inRowsOf(expected.at(-1)!, computed));
+      verdicts.push({ ...nothing, outcome: optional ? 'left-out' : 'missing' });
+    } else if (!sameShape(found.shape, expected)) verdicts.push({ ...nothing, outcome: 'misshapen' });
     else {
-      const expected = stage.expected((name) => tensors.get(name)!);
-      verdicts.push({ ...nothing, ...compared(stage.name, found.data, expected) });
+      if (allFinite(found)) known.set(name, asRows(found));
+      verdicts.push(
+        computed === undefined
+          ? { ...nothing, outcome: 'unjudged' }
+          : { ...nothing, ...compared(name, found.data, computed) },
+      );
     }
   }
-  for (const [name, { shape }] of tensors) {
-    if (known.has(name)) continue;
-    verdicts.push({
-      name,
-      outcome: 'unknown',
-      margin: 0,
-      worst: null,
-      shape: { expected: null, found: shape },
-    });
+  for (const [name, { shape: found }] of tensors) {
+    if (expectedNames.has(name)) continue;
+    const shape = { expected: null, found };
+    verdicts.push({ name, outcome: 'unknown', margin: 0, worst: null, shape });
   }
   return verdicts;
 }
 
+const asRows = ({ data, shape }: Tensor): Bounded => exactly(data, shape.at(-1) ?? 1);
+
 /** The first tensor, in the order of execution, that is not what it should be (conformance/C4); `undefined` if there is none. */
 export function firstDivergence(verdicts: readonly TensorVerdict[]): TensorVerdict | undefined {
-  return verdicts.find(({ outcome }) => outcome !== 'right' && outcome !== 'unjudged');
+  return verdicts.find(
+    ({ outcome }) => outcome !== 'right' && outcome !== 'left-out' && outcome !== 'unjudged',
+  );
 }
 
 function allFinite({ data }: Tensor): boolean {
@@ -103,18 +122,18 @@ function allFinite({ data }: Tensor): boolean {
 function compared(
   name: string,
   actual: ArrayLike<number>,
-  expected: readonly Bounded[],
+  { values, bounds }: Bounded,
 ): Pick<TensorVerdict, 'outcome' | 'margin' | 'worst'> {
-  if (actual.length !== expected.length) {
-    throw new InvariantError({
-      subject: `what is expected of ${name}`,
-      expected: `${actual.length} elements`,
-      found: `${expected.length}`,
-    });
-  }
+  assertInvariant(
+    actual.length === values.length,
+    `what is expected of ${name}`,
+    `${actual.length} elements`,
+    `${values.length}`,
+  );
   let margin = 0;
   let worst: WorstElement | null = null;
-  for (const [index, [want, bound]] of expected.entries()) {
+  for (let index = 0; index < values.length; index++) {
+    const [got, want, bound] = [actual[index]!, values[index]!, bounds[index]!];
     if (!(Number.isFinite(want) && Number.isFinite(bound))) {
       throw new InvariantError({
         rule: 'conformance/C2',
@@ -123,7 +142,6 @@ function compared(
         found: `${want} ± ${bound}`,
       });
     }
-    const got = actual[index]!;
     const here = marginOf(got, want, bound);
     if (here <= margin) continue;
     margin = here;

@@ -10,6 +10,8 @@ import { powerOfTwo } from '../math/powers-of-two.ts';
 /** What a port computes in. */
 export interface PortNumerics {
   readonly name: string;
+  /** Rounding of the constants that enter arithmetic, such as eps (numerics/N2). */
+  constant(value: number): number;
   /** Unit roundoff of a running sum. */
   readonly sum: number;
   /** Unit roundoff of what is stored: results of operations, and what a tensor of the trace holds. */
@@ -30,12 +32,12 @@ const SPLIT_PRODUCT = 4 * unitRoundoff(22);
 /** By name. `bf16` and `f16` store in 16 bits and add up in binary32; so do matrix units and, on processors, well-made kernels. */
 export const portNumerics: ReadonlyMap<string, PortNumerics> = new Map(
   [
-    { name: 'f64', sum: unitRoundoff(53), store: unitRoundoff(53), product: 0 },
-    { name: 'f32', sum: F32, store: F32, product: 0 },
-    { name: 'f32-split', sum: F32, store: F32, product: SPLIT_PRODUCT },
-    { name: 'tf32', sum: F32, store: F32, product: TF32_PRODUCT },
-    { name: 'f16', sum: F32, store: unitRoundoff(11), product: 0 },
-    { name: 'bf16', sum: F32, store: unitRoundoff(8), product: 0 },
+    { name: 'f64', sum: unitRoundoff(53), store: unitRoundoff(53), product: 0, constant: (x: number) => x },
+    { name: 'f32', sum: F32, store: F32, product: 0, constant: Math.fround },
+    { name: 'f32-split', sum: F32, store: F32, product: SPLIT_PRODUCT, constant: Math.fround },
+    { name: 'tf32', sum: F32, store: F32, product: TF32_PRODUCT, constant: Math.fround },
+    { name: 'f16', sum: F32, store: unitRoundoff(11), product: 0, constant: Math.fround },
+    { name: 'bf16', sum: F32, store: unitRoundoff(8), product: 0, constant: Math.fround },
   ].map((numerics) => [numerics.name, numerics]),
 );
 

@@ -9,20 +9,22 @@ import { checkForced } from '../decode/generate.ts';
 import { promptPositions, segmentPosition } from '../decode/positions.ts';
 import type { Profile } from '../decode/profiles.ts';
 import { CallerError } from '../errors.ts';
+import { headSize } from '../model/config.ts';
 import type { HamburgerModel } from '../model/model.ts';
-import type { DecoderLayer } from '../model/weights.ts';
-import { Tensor } from '../tensor/tensor.ts';
-import { type Bounded, type BoundedOperations, exactly, row } from './bounded.ts';
+import type { DecoderLayer, Linear } from '../model/weights.ts';
+import { ropeFrequencies } from '../ops/rope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Frequencies } from './bounded.ts';
+import type { Affine, Heads, Operand, Operation } from './operation.ts';
 
 /** A tensor of the trace and how it follows from others. */
 export interface Stage {
   /** SPEC #trace */
   readonly name: string;
   readonly shape: readonly number[];
-  /** Tensors of the trace that it is computed from. */
-  readonly inputs: readonly string[];
-  /** What it must be. @param at gives a tensor of the trace, of a shape that was checked */
-  expected(at: (name: string) => Tensor): readonly Bounded[];
+  readonly operation: Operation;
+  /** Whether a run may leave the tensor out: what follows from it is then judged through it (conformance/C5). */
+  readonly optional: boolean;
 }
 
 /** What went into a run. */
@@ -35,19 +37,33 @@ export interface ForcedRun {
   readonly profile: Profile;
 }
 
+/** Tensors that a run has to show, by the ends of their names: KV entries, and what leaves a layer, the embedder and the heads. */
+const REQUIRED =
+  /(^|\.)(comp_embedder\.output|self_attn\.(k_rope|v_proj)|output|features|hidden|logits|stop_probability)$/;
+
+const affine = ({ weight, bias }: Linear<Tensor>): Affine => ({
+  weight: weight.data,
+  bias: bias?.data ?? null,
+});
+
+/** Row r of a tensor of two axes. */
+const row = (t: Tensor, r: number) => t.rows(r, r + 1).data;
+
 /**
  * All stages of a run.
  *
  * @throws CallerError if the model cannot be forced to these segments, or base/C1 (an id outside the vocabulary)
  */
-export function* stagesOf(
-  { model, prompt, segments, profile }: ForcedRun,
-  ops: BoundedOperations,
-): Generator<Stage> {
+export function* stagesOf({ model, prompt, segments, profile }: ForcedRun): Generator<Stage> {
   const { config, weights } = model;
   const { hiddenSize: d, numHiddenLayers: L, vocabSize: V } = config;
   const { featureLayerIndices } = config.hamburger;
   const F = featureLayerIndices.length;
+  const size = headSize(config);
+  const frequencies: Frequencies = {
+    scaled: model.ropeFrequencies,
+    unscaled: ropeFrequencies(size, config.ropeTheta, null),
+  };
   checkForced(model, { prompt, segments, profile });
   const unknown = [...prompt, ...segments.flat()].find((id) => !(Number.isInteger(id) && 0 <= id && id < V));
   if (unknown !== undefined) {
@@ -59,216 +75,187 @@ export function* stagesOf(
       found: `${unknown}`,
     });
   }
-  const embeddings = (ids: readonly number[]): number[] =>
-    ids.flatMap((id) => [...row(weights.embed_tokens, id)]);
+  const embeddings = (ids: readonly number[]): Operand => [
+    { given: ids.map((id) => row(weights.embed_tokens, id)) },
+  ];
 
   let tokens = prompt.length;
   for (const [m, segment] of segments.entries()) {
     const macro = `macro.${m}`;
     let rows = prompt.length;
     let positions = promptPositions(prompt.length);
-    let input: Input = { given: embeddings(prompt) };
+    let x = embeddings(prompt);
     if (m > 0) {
       // The entry of the segment before.
       const before = segments[m - 1]!;
       tokens += before.length;
       [rows, positions] = [1, [segmentPosition(tokens, profile)]];
-      yield* embedderStages(`${macro}.comp_embedder`, before);
-      input = { name: `${macro}.comp_embedder.output` };
+      yield* embedderStages(`${macro}.comp_embedder.`, before);
+      x = [{ name: `${macro}.comp_embedder.output` }];
     }
     for (const [l, layer] of weights.layers.entries()) {
-      const name = `model.layers.${l}`;
+      const name = `model.layers.${l}.`;
       const past = segments.slice(0, m).map((_, earlier) => `macro.${earlier}.${name}`);
       const seen = m === 0 ? 0 : prompt.length + m - 1;
-      yield* layerStages(`${macro}.${name}`, input, layer, { positions, past, seen, rows });
-      input = { name: `${macro}.${name}.output` };
+      yield* layerStages(`${macro}.${name}`, x, layer, { positions, past, seen, rows });
+      x = [{ name: `${macro}.${name}output` }];
     }
-    yield* headStages(macro, segment, rows);
+    yield* featureStages(macro, rows);
+    yield* microSteps(macro, segment);
   }
 
-  function* embedderStages(name: string, ids: readonly number[]): Generator<Stage> {
+  function* embedderStages(prefix: string, ids: readonly number[]): Generator<Stage> {
+    const stage = stagesAt(prefix);
     const s = ids.length;
-    const given = embeddings(ids);
-    const output = { name: `${name}.output`, shape: [1, d] };
     if (s === 1) {
-      yield { ...output, inputs: [], expected: () => exactly(given) };
+      yield stage('output', [1, d], { kind: 'copy', x: embeddings(ids) });
       return;
     }
     const { merger, out_proj } = weights.comp_embedder;
-    const heads = config.hamburger.numMergerHeads;
-    const size = d / heads;
-    const part = partsOf(`${name}.`);
-    yield part('embeddings', [s, d], [], () => exactly(given));
-    yield part('mean', [1, d], ['embeddings'], (at) => ops.mean(at('embeddings').data, s));
-    yield part('merger.q_proj', [1, d], ['mean'], (at) => ops.linear(at('mean'), merger.q_proj));
+    const count = config.hamburger.numMergerHeads;
+    const heads: Heads = { size: d / count, count, keyCount: count, keyHead: (h) => h };
+    const of = (name: string): Operand => [{ name: prefix + name }];
+    yield stage('embeddings', [s, d], { kind: 'copy', x: embeddings(ids) });
+    yield stage('mean', [1, d], { kind: 'mean', x: of('embeddings'), divisor: s });
+    yield stage('merger.q_proj', [1, d], { kind: 'linear', x: of('mean'), linear: affine(merger.q_proj) });
     const width = merger.pos.shape[1]!;
-    yield part('merger.positioned', [s, d + width], [], () =>
-      exactly(ids.flatMap((id, j) => [...row(weights.embed_tokens, id), ...row(merger.pos, j)])),
-    );
+    const positioned = ids.map((id, j) => [...row(weights.embed_tokens, id), ...row(merger.pos, j)]);
+    yield stage('merger.positioned', [s, d + width], { kind: 'copy', x: [{ given: positioned }] });
     for (const key of ['k_proj', 'v_proj'] as const) {
-      yield part(`merger.${key}`, [s, d], ['merger.positioned'], (at) =>
-        ops.linear(at('merger.positioned'), merger[key]),
-      );
+      const linear = affine(merger[key]);
+      yield stage(`merger.${key}`, [s, d], { kind: 'linear', x: of('merger.positioned'), linear });
     }
-    yield part('merger.weights', [heads, 1, s], ['merger.q_proj', 'merger.k_proj'], (at) =>
-      ops.attentionWeights(
-        at('merger.q_proj').reshape([1, heads, size]),
-        [at('merger.k_proj').reshape([s, heads, size])],
-        () => s,
-      ),
-    );
-    yield part('merger.context', [1, d], ['merger.weights', 'merger.v_proj'], (at) =>
-      ops.attentionContext(at('merger.weights'), [at('merger.v_proj')], heads),
-    );
-    yield part('out_proj', [1, d], ['merger.context'], (at) => ops.linear(at('merger.context'), out_proj));
-    yield part('output', [1, d], ['mean', 'out_proj'], (at) => ops.add(at('mean').data, at('out_proj').data));
+    yield stage('merger.weights', [count, 1, s], {
+      kind: 'attention_weights',
+      queries: of('merger.q_proj'),
+      keys: of('merger.k_proj'),
+      heads,
+      visible: [s],
+      scale: 1 / Math.sqrt(heads.size),
+    });
+    yield stage('merger.context', [1, d], {
+      kind: 'attention_context',
+      weights: of('merger.weights'),
+      values: of('merger.v_proj'),
+      heads,
+    });
+    yield stage('out_proj', [1, d], { kind: 'linear', x: of('merger.context'), linear: affine(out_proj) });
+    yield stage('output', [1, d], { kind: 'add', x: of('mean'), y: of('out_proj') });
   }
 
   function* layerStages(
-    name: string,
-    input: Input,
+    prefix: string,
+    x: Operand,
     layer: DecoderLayer<Tensor>,
-    { positions, past, seen, rows: T }: Pass,
+    { positions, past, seen, rows: T, lastRowOnly = false }: Pass,
   ): Generator<Stage> {
-    const { numAttentionHeads: H, numKeyValueHeads: Hkv, intermediateSize: f } = config;
-    const size = layer.self_attn.q_proj.weight.shape[0]! / H;
-    const part = partsOf(`${name}.`);
-    const from = input.name === undefined ? [] : [input.name];
-    const x = (at: At) => {
-      const shown = input.name === undefined ? [] : at(input.name).data;
-      return new Tensor(Float64Array.from([...shown, ...(input.given ?? [])]), [T, d]);
-    };
-    const absolute = (
-      stage: string,
-      shape: number[],
-      inputs: string[],
-      expected: Stage['expected'],
-    ): Stage => ({
-      name: `${name}.${stage}`,
-      shape,
-      inputs,
-      expected,
-    });
-    yield absolute('input_layernorm', [T, d], from, (at) =>
-      ops.rmsNorm(x(at), layer.input_layernorm, config.rmsNormEps),
-    );
-    for (const [key, heads] of [
-      ['q_proj', H],
-      ['k_proj', Hkv],
-      ['v_proj', Hkv],
-    ] as const) {
-      yield part(`self_attn.${key}`, [T, heads * size], ['input_layernorm'], (at) =>
-        ops.linear(at('input_layernorm'), layer.self_attn[key]),
-      );
-    }
-    for (const [key, heads] of [
+    const { numAttentionHeads: H, numKeyValueHeads: Hkv, intermediateSize: f, rmsNormEps: eps } = config;
+    const stage = stagesAt(prefix, lastRowOnly ? /self_attn\.(k_rope|v_proj)$/ : REQUIRED);
+    const of = (name: string): Operand => [{ name: prefix + name }];
+    const ofAll = (name: string): Operand => [...past, prefix].map((pass) => ({ name: pass + name }));
+    const { self_attn, mlp } = layer;
+    const heads: Heads = { size, count: H, keyCount: Hkv, keyHead: (h) => Math.floor(h / (H / Hkv)) };
+    const linear = (name: string, columns: number, from: string, weights: Linear<Tensor>) =>
+      stage(name, [T, columns], { kind: 'linear', x: of(from), linear: affine(weights) });
+
+    yield stage('input_layernorm', [T, d], { kind: 'rms_norm', x, weight: layer.input_layernorm.data, eps });
+    yield linear('self_attn.q_proj', H * size, 'input_layernorm', self_attn.q_proj);
+    yield linear('self_attn.k_proj', Hkv * size, 'input_layernorm', self_attn.k_proj);
+    yield linear('self_attn.v_proj', Hkv * size, 'input_layernorm', self_attn.v_proj);
+    for (const [key, count] of [
       ['q', H],
       ['k', Hkv],
     ] as const) {
-      yield part(`self_attn.${key}_rope`, [T, heads, size], [`self_attn.${key}_proj`], (at) =>
-        ops.rope(at(`self_attn.${key}_proj`).reshape([T, heads, size]), positions, model.ropeFrequencies),
-      );
+      const turned = {
+        kind: 'rope',
+        x: of(`self_attn.${key}_proj`),
+        heads: count,
+        positions,
+        frequencies,
+      } as const;
+      yield stage(`self_attn.${key}_rope`, [T, count, size], turned);
     }
-    const passes = [...past, name];
-    const keys = passes.map((pass) => `${pass}.self_attn.k_rope`);
-    const values = passes.map((pass) => `${pass}.self_attn.v_proj`);
-    const query = `${name}.self_attn.q_rope`;
-    yield absolute('self_attn.weights', [H, T, seen + T], [query, ...keys], (at) =>
-      ops.attentionWeights(at(query), keys.map(at), (t) => seen + t + 1),
-    );
-    const weightsName = `${name}.self_attn.weights`;
-    yield absolute('self_attn.context', [T, H * size], [weightsName, ...values], (at) =>
-      ops.attentionContext(at(weightsName), values.map(at), Hkv),
-    );
-    yield part('self_attn.o_proj', [T, d], ['self_attn.context'], (at) =>
-      ops.linear(at('self_attn.context'), layer.self_attn.o_proj),
-    );
-    yield absolute('attention_residual', [T, d], [...from, `${name}.self_attn.o_proj`], (at) =>
-      ops.add(x(at).data, at(`${name}.self_attn.o_proj`).data),
-    );
-    yield part('post_attention_layernorm', [T, d], ['attention_residual'], (at) =>
-      ops.rmsNorm(at('attention_residual'), layer.post_attention_layernorm, config.rmsNormEps),
-    );
-    for (const key of ['gate_proj', 'up_proj'] as const) {
-      yield part(`mlp.${key}`, [T, f], ['post_attention_layernorm'], (at) =>
-        ops.linear(at('post_attention_layernorm'), layer.mlp[key]),
-      );
-    }
-    yield part('mlp.activation', [T, f], ['mlp.gate_proj', 'mlp.up_proj'], (at) =>
-      ops.activation(at('mlp.gate_proj').data, at('mlp.up_proj').data),
-    );
-    yield part('mlp.down_proj', [T, d], ['mlp.activation'], (at) =>
-      ops.linear(at('mlp.activation'), layer.mlp.down_proj),
-    );
-    yield part('output', [T, d], ['attention_residual', 'mlp.down_proj'], (at) =>
-      ops.add(at('attention_residual').data, at('mlp.down_proj').data),
-    );
+    yield stage('self_attn.weights', [H, T, seen + T], {
+      kind: 'attention_weights',
+      queries: of('self_attn.q_rope'),
+      keys: ofAll('self_attn.k_rope'),
+      heads,
+      visible: Array.from({ length: T }, (_, t) => seen + t + 1),
+      scale: 1 / Math.sqrt(size),
+    });
+    yield stage('self_attn.context', [T, H * size], {
+      kind: 'attention_context',
+      weights: of('self_attn.weights'),
+      values: ofAll('self_attn.v_proj'),
+      heads,
+    });
+    yield linear('self_attn.o_proj', d, 'self_attn.context', self_attn.o_proj);
+    yield stage('attention_residual', [T, d], { kind: 'add', x, y: of('self_attn.o_proj') });
+    yield stage('post_attention_layernorm', [T, d], {
+      kind: 'rms_norm',
+      x: of('attention_residual'),
+      weight: layer.post_attention_layernorm.data,
+      eps,
+    });
+    yield linear('mlp.gate_proj', f, 'post_attention_layernorm', mlp.gate_proj);
+    yield linear('mlp.up_proj', f, 'post_attention_layernorm', mlp.up_proj);
+    yield stage('mlp.activation', [T, f], {
+      kind: 'activation',
+      gate: of('mlp.gate_proj'),
+      up: of('mlp.up_proj'),
+    });
+    yield linear('mlp.down_proj', d, 'mlp.activation', mlp.down_proj);
+    yield stage('output', [T, d], { kind: 'add', x: of('attention_residual'), y: of('mlp.down_proj') });
   }
 
-  /** From the outputs of the base to the last micro-step. */
-  function* headStages(macro: string, segment: readonly number[], rows: number): Generator<Stage> {
-    const outputOf = (l: number) => `${macro}.model.layers.${l}.output`;
-    const lastRow = (at: At, l: number) => at(outputOf(l)).rows(rows - 1, rows);
-    const norm = `${macro}.model.norm`;
-    yield {
-      name: norm,
-      shape: [1, d],
-      inputs: [outputOf(L - 1)],
-      expected: (at) => ops.rmsNorm(lastRow(at, L - 1), weights.norm, config.rmsNormEps),
-    };
-    const inner = featureLayerIndices.slice(0, -1);
+  function* featureStages(macro: string, rows: number): Generator<Stage> {
+    const stage = stagesAt(`${macro}.`);
+    const lastRow = (l: number) =>
+      ({ name: `${macro}.model.layers.${l}.output`, rows: [rows - 1, rows] }) as const;
+    const { norm, rmsNormEps: eps } = { norm: weights.norm.data, ...config };
+    yield stage('model.norm', [1, d], { kind: 'rms_norm', x: [lastRow(L - 1)], weight: norm, eps });
+    // The last feature is normed, the others are not.
+    const inner = featureLayerIndices.slice(0, -1).map(lastRow);
+    yield stage('features', [F, d], { kind: 'copy', x: [...inner, { name: `${macro}.model.norm` }] });
+  }
+
+  function* microSteps(macro: string, segment: readonly number[]): Generator<Stage> {
+    const { decoders, stop_head } = weights.micro_step_decoder;
     const features = `${macro}.features`;
-    yield {
-      name: features,
-      shape: [F, d],
-      inputs: [...inner.map(outputOf), norm],
-      // The last feature is normed, the others are not.
-      expected: (at) => exactly([...inner.flatMap((l) => [...lastRow(at, l).data]), ...at(norm).data]),
-    };
     for (const [i] of segment.entries()) {
-      const micro = `${macro}.micro.${i}`;
-      let hidden: (at: At) => ArrayLike<number> = (at) => at(features).rows(F - 1, F).data;
-      let from = features;
+      const prefix = `${macro}.micro.${i}.`;
+      const stage = stagesAt(prefix);
+      const of = (name: string): Operand => [{ name: prefix + name }];
+      let hidden: Operand = [{ name: features, rows: [F - 1, F] }];
       if (i > 0) {
         // The first pass of the micro-step decoder takes the features and a token, each later one a token.
         const T = i === 1 ? F + 1 : 1;
         const seen = i === 1 ? 0 : F + i - 1;
-        const given = embeddings([segment[i - 1]!]);
-        let input: Input = i === 1 ? { name: features, given } : { given };
-        for (const [l, layer] of weights.micro_step_decoder.decoders.entries()) {
-          const name = `decoders.${l}`;
+        const token = embeddings([segment[i - 1]!]);
+        let x: Operand = i === 1 ? [{ name: features }, ...token] : token;
+        for (const [l, layer] of decoders.entries()) {
+          const name = `decoders.${l}.`;
           const past = Array.from({ length: i - 1 }, (_, n) => `${macro}.micro.${n + 1}.${name}`);
           const positions = Array.from({ length: T }, (_, t) => seen + t);
-          yield* layerStages(`${micro}.${name}`, input, layer, { positions, past, seen, rows: T });
-          from = `${micro}.${name}.output`;
-          input = { name: from };
+          const lastRowOnly = l === decoders.length - 1;
+          yield* layerStages(prefix + name, x, layer, { positions, past, seen, rows: T, lastRowOnly });
+          x = of(`${name}output`);
         }
-        const output = from;
-        hidden = (at) => at(output).rows(T - 1, T).data;
+        hidden = [{ name: `${prefix}decoders.${decoders.length - 1}.output`, rows: [T - 1, T] }];
       }
-      yield {
-        name: `${micro}.hidden`,
-        shape: [1, d],
-        inputs: [from],
-        expected: (at) => exactly(Array.from(hidden(at))),
-      };
-      const part = partsOf(`${micro}.`);
-      const { stop_head } = weights.micro_step_decoder;
-      yield part('logits', [1, V], ['hidden'], (at) => ops.linear(at('hidden'), { weight: weights.lm_head }));
-      yield part('stop_head.0', [1, d], ['hidden'], (at) => ops.linear(at('hidden'), stop_head[0]));
-      yield part('stop_head.1', [1, d], ['stop_head.0'], (at) => ops.silu(at('stop_head.0').data));
-      yield part('stop_head.2', [1, d], ['stop_head.1'], (at) => ops.linear(at('stop_head.1'), stop_head[2]));
-      yield part('stop_head.3', [1, d], ['stop_head.2'], (at) => ops.silu(at('stop_head.2').data));
-      yield part('stop_head.4', [1, 1], ['stop_head.3'], (at) => ops.linear(at('stop_head.3'), stop_head[4]));
-      yield part('stop_probability', [1, 1], ['stop_head.4'], (at) => ops.sigmoid(at('stop_head.4').data));
+      yield stage('hidden', [1, d], { kind: 'copy', x: hidden });
+      const lmHead: Affine = { weight: weights.lm_head.data, bias: null };
+      const linear = (name: string, columns: number, from: string, affine: Affine) =>
+        stage(name, [1, columns], { kind: 'linear', x: of(from), linear: affine });
+      yield linear('logits', V, 'hidden', lmHead);
+      yield linear('stop_head.0', d, 'hidden', affine(stop_head[0]));
+      yield stage('stop_head.1', [1, d], { kind: 'silu', x: of('stop_head.0') });
+      yield linear('stop_head.2', d, 'stop_head.1', affine(stop_head[2]));
+      yield stage('stop_head.3', [1, d], { kind: 'silu', x: of('stop_head.2') });
+      yield linear('stop_head.4', 1, 'stop_head.3', affine(stop_head[4]));
+      yield stage('stop_probability', [1, 1], { kind: 'sigmoid', x: of('stop_head.4') });
     }
   }
-}
-
-/** What goes into a layer: a tensor of the trace, and rows that are not in it, below it. */
-interface Input {
-  readonly name?: string;
-  readonly given?: readonly number[];
 }
 
 /** Where the rows of a layer stand. */
@@ -279,21 +266,16 @@ interface Pass {
   /** Entries in the cache. */
   readonly seen: number;
   readonly rows: number;
+  /** Of the last layer of the micro-step decoder nothing is read but the last row, and keys and values. */
+  readonly lastRowOnly?: boolean;
 }
 
-type At = (name: string) => Tensor;
-
-/** Makes stages whose names, and those of their inputs, begin with a prefix. */
-const partsOf =
-  (prefix: string) =>
-  (
-    name: string,
-    shape: readonly number[],
-    inputs: readonly string[],
-    expected: Stage['expected'],
-  ): Stage => ({
+/** Makes stages whose names begin with a prefix. */
+const stagesAt =
+  (prefix: string, required: RegExp = REQUIRED) =>
+  (name: string, shape: readonly number[], operation: Operation): Stage => ({
     name: prefix + name,
     shape,
-    inputs: inputs.map((input) => prefix + input),
-    expected: (at) => expected((input) => at(prefix + input)),
+    operation,
+    optional: !required.test(name),
   });

@@ -49,6 +49,18 @@ describe('f32 is within the anchored bounds of f64 at every traced tensor', () =
     expect(worst(verdicts).margin, JSON.stringify(worst(verdicts))).toBeLessThanOrEqual(1);
   });
 
+  it('f64 in its own numerics: eps is the binary64 one', () => {
+    const [, f64] = pair(0.01);
+    const { trace, tensors } = recordTrace();
+    teacherForced(f64, { prompt, segments, trace });
+    const run = { model: f64, prompt, segments, profile: trainProfile };
+    expect(firstDivergence(anchoredCheck(run, tensors, portNumerics.get('f64')!))).toBeUndefined();
+    expect(
+      firstDivergence(anchoredCheck(run, tensors, { ...portNumerics.get('f64')!, constant: Math.fround }))!
+        .name,
+    ).toBe('macro.0.model.layers.0.input_layernorm');
+  });
+
   it('a free run, llama3 scaling', () => {
     const ropeScaling = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositionEmbeddings: 64 };
     const verdicts = check(...pair(0.3, { ropeScaling }));
@@ -123,12 +135,49 @@ describe('a dump that is not whole', () => {
   const name = 'macro.0.model.layers.1.mlp.gate_proj';
 
   it('conformance/C3: a missing tensor is told, and what follows from it cannot be judged; all else is', () => {
-    const verdicts = verdictsOf((tensors) => tensors.delete(name));
+    const missing = 'macro.0.model.layers.1.self_attn.v_proj';
+    const verdicts = verdictsOf((tensors) => tensors.delete(missing));
     expect(outcomes(verdicts)).toEqual([
-      `${name}: missing`,
-      'macro.0.model.layers.1.mlp.activation: unjudged',
+      `${missing}: missing`,
+      'macro.0.model.layers.1.self_attn.context: unjudged',
+      'macro.1.model.layers.1.self_attn.context: unjudged',
     ]);
-    expect(firstDivergence(verdicts)).toMatchObject({ name, shape: { found: null } });
+    expect(firstDivergence(verdicts)).toMatchObject({ name: missing, shape: { found: null } });
+  });
+
+  it('conformance/C5: what may be left out is judged through, as one stage; a mistake inside shows at its end', () => {
+    const required =
+      /(comp_embedder\.output|k_rope|v_proj|layers\.\d+\.output|decoders\.0\.output|features|hidden|logits|stop_probability)$/;
+    const fuse = (tensors: Map<string, Tensor>) => {
+      for (const each of tensors.keys())
+        if (!required.test(each) || /merger|decoders\.1\.output/.test(each)) tensors.delete(each);
+    };
+    const whole = verdictsOf(fuse);
+    expect(new Set(whole.map(({ outcome }) => outcome))).toEqual(new Set(['right', 'left-out']));
+    expect(whole.filter(({ outcome }) => outcome === 'left-out').length).toBeGreaterThan(100);
+    const spoiled = verdictsOf((tensors) => {
+      fuse(tensors);
+      const { data } = tensors.get('macro.0.model.layers.1.output')!;
+      data[0] = data[0]! + 0.05;
+    });
+    expect(firstDivergence(spoiled)).toMatchObject({
+      name: 'macro.0.model.layers.1.output',
+      outcome: 'wrong',
+    });
+  });
+
+  it('conformance/C5: bounds that are carried through what was left out do not grow out of sense', () => {
+    const verdicts = verdictsOf((tensors) => {
+      for (const each of tensors.keys())
+        if (
+          each.startsWith('macro.0.model.layers.0.') &&
+          /(norm|q_|weights|context|o_proj|residual|mlp)/.test(each)
+        )
+          tensors.delete(each);
+    });
+    const { data, bounds } = { data: verdicts, bounds: verdicts.map(({ worst }) => worst?.bound ?? 0) };
+    expect(firstDivergence(data)).toBeUndefined();
+    expect(Math.max(...bounds)).toBeLessThan(0.02);
   });
 
   it('a tensor of another shape is not read as if it had the right one', () => {

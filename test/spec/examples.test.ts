@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../../lib/checkpoint/byte-source.ts';
 import { openSafetensors } from '../../lib/checkpoint/safetensors.ts';
-import { type Bounded, boundedOperations } from '../../lib/conformance/bounded.ts';
+import { boundedOperations, exactly } from '../../lib/conformance/bounded.ts';
 import { portNumerics } from '../../lib/conformance/numerics.ts';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
@@ -368,7 +368,9 @@ const runners: Record<
   },
   conformance: (e) => {
     const { linear } = boundedOperations(portNumerics.get(e.numerics)!);
-    const [[y, bound]] = linear(fromNested('f64', e.x), { weight: fromNested('f64', e.weight) }) as [Bounded];
+    const x = exactly(e.x.flat(), e.x[0].length);
+    const { values, bounds } = linear(x, e.weight.flat(), null);
+    const [y, bound] = [values[0]!, bounds[0]!];
     expect(y).toBe(e.y);
     near([bound, Math.abs(e.port - y) / bound], [e.bound, e.margin]);
   },
