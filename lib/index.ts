@@ -23,7 +23,7 @@ export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
 export { type Pair, parsePairs, parsePrompts } from './checkpoint/pairs-file.ts';
 export { presets } from './checkpoint/presets.ts';
 export { openSafetensors } from './checkpoint/safetensors.ts';
-export { type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
+export { safetensorsBytes, type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
 export { readSnapshot, type Snapshot, writeSnapshot } from './checkpoint/snapshot.ts';
 export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
 export { indexOf } from './checkpoint/weight-files.ts';
@@ -39,17 +39,18 @@ export {
   type TensorVerdict,
   type WorstElement,
 } from './conformance/anchored-check.ts';
+export { diagnose, type Finding } from './conformance/diagnosis.ts';
+export { type MistakeNote, mistakeNotes } from './conformance/mistake-notes.ts';
 export { type PortNumerics, portNumerics } from './conformance/numerics.ts';
 export type { ForcedRun } from './conformance/stages.ts';
 export { parseTraceDescription, type TraceDescription } from './conformance/trace-description.ts';
+export type { MacroStepEnd, StopReason } from './decode/ends.ts';
 export {
   type ForcedToken,
   type GeneratedToken,
   type GenerateOptions,
   type Generation,
   generate,
-  type MacroStepEnd,
-  type StopReason,
   type TeacherForcedOptions,
   teacherForced,
 } from './decode/generate.ts';
@@ -97,6 +98,35 @@ export { type SimdCeilings, simdCeilings } from './kernels/simd/ceilings.ts';
 export { simdSupported } from './kernels/simd/instantiate.ts';
 export { type SimdKernels, type SimdOptions, simdKernels } from './kernels/simd/simd.ts';
 export {
+  type Answer,
+  type Attempt,
+  type Case,
+  type CaseOf,
+  type Claim,
+  type Decisions,
+  exactNumber,
+  INTERPRETATION,
+  isClaimed,
+  KIT_VERSION,
+  kitJsonSchemas,
+  PROTOCOL,
+  parseAnswer,
+  parseCase,
+  parseClaim,
+} from './kit/case.ts';
+export { type Draft, fillKit, type KitContents } from './kit/draft.ts';
+export {
+  type CaseOutcome,
+  type CaseVerdict,
+  createJudge,
+  type Divergence,
+  type Judge,
+  ULP_BUCKETS,
+} from './kit/judge.ts';
+export { casePath, KIT_FILE, type Kit, openKit, readTensors, tensorsPath } from './kit/kit.ts';
+export { kitWeight, numbersOf, tensorFrom } from './kit/numbers.ts';
+export { FEATURES, type Port, type PortOutput, referencePort } from './kit/port.ts';
+export {
   type ReplayedUniforms,
   recordedUniforms,
   replayedUniforms,
@@ -107,6 +137,7 @@ export { type HamburgerConfig, headSize, type ModelConfig } from './model/config
 export { type Cost, kvCacheSize, type MacroStepShape, macroStepCost, parameterCount } from './model/cost.ts';
 export { baseOf, createModel, type HamburgerModel, isHamburger, type Model } from './model/model.ts';
 export { basePrefix, parameters } from './model/weights.ts';
+
 export { type Elements, type Numerics, showShape, sizeOf, Tensor } from './tensor/tensor.ts';
 export { BYTE_VOCABULARY_SIZE, byteTokenizerConfigJson, byteTokenizerJson } from './text/byte-tokenizer.ts';
 export { type ChatMessage, renderChat } from './text/chat-template.ts';

@@ -37,11 +37,6 @@ import { NegativeVerdict } from '../verdict.ts';
 
 const EXTENSION = '.safetensors';
 
-/** The check recomputes tables of cosines and sines exactly. */
-const PROFILES = [...profiles.values()]
-  .filter(({ ropeTable }) => ropeTable === 'mode')
-  .map(({ name }) => name);
-
 interface Options {
   readonly checkpoint?: string;
   readonly promptIds?: readonly number[];
@@ -72,7 +67,7 @@ export function addConform(program: Command, context: Context): void {
     .addOption(checkpointOption())
     .addOption(option('--prompt-ids <ids>', "token ids of the prompt, such as '1,2,3'", integerList))
     .addOption(option('--segments <ids>', "token ids of the segments, such as '1,2,3|4|5,6'", segmentList))
-    .addOption(choice('--profile <name>', 'whose positions', PROFILES))
+    .addOption(choice('--profile <name>', 'whose positions', [...profiles.keys()]))
     .optionsGroup('Options of the check:')
     .addOption(
       choice('--numerics <name>', 'what the implementation computes in', [...portNumerics.keys()], 'f32'),

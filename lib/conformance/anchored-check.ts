@@ -9,7 +9,7 @@ import { assertInvariant, InvariantError } from '../errors.ts';
 import { sameShape, type Tensor } from '../tensor/tensor.ts';
 import { type Bounded, boundedOperations, exactly, inRowsOf } from './bounded.ts';
 import { type PortNumerics, SMALLEST_NORMAL } from './numerics.ts';
-import { carryOut, inputsOf } from './operation.ts';
+import { carryOut, inputsOf, type Operation } from './operation.ts';
 import { type ForcedRun, type Stage, stagesOf } from './stages.ts';
 
 /** What became of a tensor (conformance/C3). */
@@ -60,40 +60,57 @@ export function anchoredCheck(
   run: ForcedRun,
   tensors: ReadonlyMap<string, Tensor>,
   numerics: PortNumerics,
-): TensorVerdict[] {
-  return checkStages(stagesOf(run), tensors, numerics);
+): readonly TensorVerdict[] {
+  return checkStages(stagesOf(run), tensors, numerics).verdicts;
 }
 
-/** {@link anchoredCheck} of any stages. @param given tensors that are no port's own, but exact inputs of the stages */
+/** What a check needs beside stages and tensors. */
+export interface CheckOptions {
+  /** Tensors that are no port's own, but exact inputs of the stages. */
+  readonly given?: ReadonlyMap<string, Tensor>;
+  /** Whether inputs hold NaN or infinities: then what comes of them has to be of the right class (conformance/C2). */
+  readonly special?: boolean;
+}
+
+/** Verdicts, and what they rest on. */
+export interface StageCheck {
+  readonly verdicts: readonly TensorVerdict[];
+  /** What an operation gives in this run; `undefined` if an input is not there, misshapen or not finite. */
+  carryOut(operation: Operation): Bounded | undefined;
+}
+
+/** {@link anchoredCheck} of any stages. */
 export function checkStages(
   stages: Iterable<Stage>,
   tensors: ReadonlyMap<string, Tensor>,
   numerics: PortNumerics,
-  given: ReadonlyMap<string, Tensor> = new Map(),
-): TensorVerdict[] {
+  { given = new Map(), special = false }: CheckOptions = {},
+): StageCheck {
   const ops = boundedOperations(numerics);
   const verdicts: TensorVerdict[] = [];
   /** What can be read: shown and sound, given, or left out and computed. */
   const known = new Map<string, Bounded>();
   for (const [name, tensor] of given) known.set(name, asRows(tensor));
+  const carriedOut = (operation: Operation): Bounded | undefined =>
+    inputsOf(operation).every((input) => known.has(input))
+      ? carryOut(operation, (input) => known.get(input)!, ops)
+      : undefined;
   const expectedNames = new Set<string>();
   for (const { name, shape: expected, operation, optional } of stages) {
     expectedNames.add(name);
     const found = tensors.get(name);
     const nothing = { name, margin: 0, worst: null, shape: { expected, found: found?.shape ?? null } };
-    const computed = inputsOf(operation).every((input) => known.has(input))
-      ? carryOut(operation, (input) => known.get(input)!, ops)
-      : undefined;
+    const computed = carriedOut(operation);
     if (found === undefined) {
       if (optional && computed !== undefined) known.set(name, inRowsOf(expected.at(-1)!, computed));
       verdicts.push({ ...nothing, outcome: optional ? 'left-out' : 'missing' });
     } else if (!sameShape(found.shape, expected)) verdicts.push({ ...nothing, outcome: 'misshapen' });
     else {
-      if (allFinite(found)) known.set(name, asRows(found));
+      if (special || allFinite(found)) known.set(name, asRows(found));
       verdicts.push(
         computed === undefined
           ? { ...nothing, outcome: 'unjudged' }
-          : { ...nothing, ...compared(name, found.data, computed) },
+          : { ...nothing, ...compared(name, found.data, computed, special) },
       );
     }
   }
@@ -102,7 +119,7 @@ export function checkStages(
     const shape = { expected: null, found };
     verdicts.push({ name, outcome: 'unknown', margin: 0, worst: null, shape });
   }
-  return verdicts;
+  return { verdicts, carryOut: carriedOut };
 }
 
 const asRows = ({ data, shape }: Tensor): Bounded => exactly(data, shape.at(-1) ?? 1);
@@ -123,6 +140,7 @@ function compared(
   name: string,
   actual: ArrayLike<number>,
   { values, bounds }: Bounded,
+  special: boolean,
 ): Pick<TensorVerdict, 'outcome' | 'margin' | 'worst'> {
   assertInvariant(
     actual.length === values.length,
@@ -134,7 +152,8 @@ function compared(
   let worst: WorstElement | null = null;
   for (let index = 0; index < values.length; index++) {
     const [got, want, bound] = [actual[index]!, values[index]!, bounds[index]!];
-    if (!(Number.isFinite(want) && Number.isFinite(bound))) {
+    const definite = Number.isFinite(want) && Number.isFinite(bound);
+    if (!definite && !special) {
       throw new InvariantError({
         rule: 'conformance/C2',
         subject: `bound of ${name}, element ${index}`,
@@ -142,13 +161,17 @@ function compared(
         found: `${want} ± ${bound}`,
       });
     }
-    const here = marginOf(got, want, bound);
+    const here = definite ? marginOf(got, want, bound) : sameClass(got, want) ? 0 : Number.POSITIVE_INFINITY;
     if (here <= margin) continue;
     margin = here;
     worst = { index, got, want, bound };
   }
   return { outcome: margin <= 1 ? 'right' : 'wrong', margin, worst };
 }
+
+/** NaN where NaN has to be, an infinity of the same sign, or any number where there is one without a bound. */
+const sameClass = (got: number, want: number): boolean =>
+  Number.isFinite(want) ? Number.isFinite(got) : Object.is(got, want);
 
 /** |got - want| / bound; a bound of 0 asks for equality, and what is not finite is infinitely far away. */
 function marginOf(got: number, want: number, bound: number): number {

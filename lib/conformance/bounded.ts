@@ -60,6 +60,8 @@ export interface Frequencies {
   readonly scaled: ArrayLike<number>;
   /** Before the scaling, of whose rounding errors they are the measure. */
   readonly unscaled: ArrayLike<number>;
+  /** Unit roundoff of a table of cosines and sines that is stored in less than the numerics of the port (rope/C5); 0 if it is not. */
+  readonly table: number;
 }
 
 /** At least `e^x - 1`, for x of at least 0. */
@@ -172,8 +174,9 @@ export function boundedOperations({ sum: u, store: v, product: p, constant }: Po
   function rope(
     x: Bounded,
     positions: readonly number[],
-    { scaled, unscaled }: Frequencies,
+    { scaled, unscaled, table: stored }: Frequencies,
     layout: RopeLayout = 'halves',
+    roundTable: (value: number) => number = (value) => value,
   ): Bounded {
     const half = scaled.length;
     const heads = x.columns / (2 * half);
@@ -191,8 +194,8 @@ export function boundedOperations({ sum: u, store: v, product: p, constant }: Po
         const a: Entry = [x.values[first]!, x.bounds[first]!];
         const b: Entry = [x.values[second]!, x.bounds[second]!];
         const angle = position * scaled[i]!;
-        const table = u * (8 * Math.abs(position * unscaled[i]!) + 4);
-        const [c, s] = [cos(angle), sin(angle)];
+        const table = u * (8 * Math.abs(position * unscaled[i]!) + 4) + stored;
+        const [c, s] = [roundTable(cos(angle)), roundTable(sin(angle))];
         put(first, turned(a, b, c, s, table));
         put(second, turned(b, a, c, -s, table));
       }

@@ -61,6 +61,8 @@ export type Operation =
       readonly positions: readonly number[];
       readonly frequencies: Frequencies;
       readonly layout?: RopeLayout;
+      /** Rounding of cosines and sines, if a mistake rounds them. */
+      readonly roundTable?: (value: number) => number;
     }
   | { readonly kind: 'softmax'; readonly x: Operand; readonly visible: readonly number[] }
   | {
@@ -143,9 +145,9 @@ export function carryOut(
     case 'rms_norm':
       return ops.rmsNorm(read(operation.x), operation.weight, operation.eps);
     case 'rope': {
-      const { x, heads, positions, frequencies, layout } = operation;
+      const { x, heads, positions, frequencies, layout, roundTable } = operation;
       const columns = heads * 2 * frequencies.scaled.length;
-      return ops.rope(inRowsOf(columns, read(x)), positions, frequencies, layout);
+      return ops.rope(inRowsOf(columns, read(x)), positions, frequencies, layout, roundTable);
     }
     case 'softmax':
       return ops.softmax(read(operation.x), operation.visible);

@@ -15,6 +15,7 @@ import type { DecoderLayer, Linear } from '../model/weights.ts';
 import { ropeFrequencies } from '../ops/rope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Frequencies } from './bounded.ts';
+import { portNumerics } from './numerics.ts';
 import type { Affine, Heads, Operand, Operation } from './operation.ts';
 
 /** A tensor of the trace and how it follows from others. */
@@ -33,13 +34,16 @@ export interface ForcedRun {
   readonly model: HamburgerModel;
   readonly prompt: readonly number[];
   readonly segments: readonly (readonly number[])[];
-  /** Where entries stand; its table of cosines and sines is exact. */
+  /** Where entries stand, and what the table of cosines and sines is stored in. */
   readonly profile: Profile;
 }
 
 /** Tensors that a run has to show, by the ends of their names: KV entries, and what leaves a layer, the embedder and the heads. */
 const REQUIRED =
   /(^|\.)(comp_embedder\.output|self_attn\.(k_rope|v_proj)|output|features|hidden|logits|stop_probability)$/;
+
+/** A table in bfloat16 may be off by half the distance of its numbers, whatever they were rounded from. */
+const BF16 = portNumerics.get('bf16')!.store;
 
 const affine = ({ weight, bias }: Linear<Tensor>): Affine => ({
   weight: weight.data,
@@ -63,6 +67,7 @@ export function* stagesOf({ model, prompt, segments, profile }: ForcedRun): Gene
   const frequencies: Frequencies = {
     scaled: model.ropeFrequencies,
     unscaled: ropeFrequencies(size, config.ropeTheta, null),
+    table: profile.ropeTable === 'bf16' ? BF16 : 0,
   };
   checkForced(model, { prompt, segments, profile });
   const unknown = [...prompt, ...segments.flat()].find((id) => !(Number.isInteger(id) && 0 <= id && id < V));

@@ -12,16 +12,19 @@ import { compositionalEmbedder } from '../model/compositional-embedder.ts';
 import { isHamburger, type Model } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { discardTrace, type Trace } from '../trace.ts';
+import {
+  generationEnd,
+  type Limits,
+  type MacroStepEnd,
+  macroStepEnd,
+  type SoFar,
+  type StopReason,
+} from './ends.ts';
 import { createKvCache, type EntryCache } from './kv-cache.ts';
 import { type MacroStep, openMacroStep } from './macro-step.ts';
 import { promptPositions, segmentPosition } from './positions.ts';
 import { type Profile, trainProfile } from './profiles.ts';
-import {
-  type ConfidenceThreshold,
-  checkConfidenceThreshold,
-  continueConfidence,
-  endsByConfidence,
-} from './termination.ts';
+import { type ConfidenceThreshold, checkConfidenceThreshold, continueConfidence } from './termination.ts';
 import { greedyChoice, type TokenChoice, tokenProbability } from './token-choice.ts';
 
 /** What to generate. Only the prompt and the limit are required. */
@@ -45,12 +48,6 @@ export interface GenerateOptions {
   /** Receives every intermediate tensor. */
   readonly trace?: Trace;
 }
-
-/** Why a macro-step ended; the first of these that holds (generation/C3). */
-export type MacroStepEnd = 'eos' | 'limit' | 'max-steps' | 'confidence';
-
-/** Why a generation ended (generation/C7). */
-export type StopReason = 'eos' | 'length' | 'positions';
 
 /** One output token. */
 export interface GeneratedToken {
@@ -106,10 +103,16 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
     Math.min(maxPositions, prompt.length + maxTokens),
     options.trace,
   );
-  const stopRound = profile.stopArithmetic === 'mode' ? model.kernels.round : (value: number) => value;
-  const maxSteps = model.config.hamburger?.maxSteps ?? 1;
-  // Beyond this many output tokens the last one could not become a KV entry any more (generation/C2).
-  const positionLimit = maxPositions - prompt.length + 1;
+  const limits: Limits = {
+    profile,
+    promptTokens: prompt.length,
+    maxTokens,
+    maxPositions,
+    maxSteps: model.config.hamburger?.maxSteps ?? 1,
+    confidence,
+    round: model.kernels.round,
+  };
+  const stopRound = profile.stopArithmetic === 'mode' ? limits.round : (value: number) => value;
 
   let outputTokens = 0;
   let emitted = 0;
@@ -129,6 +132,7 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
       const macroIndex = run.macroSteps - 1;
       const segment: number[] = [];
       let sawEos = false;
+      let soFar: SoFar = { outputTokens, segmentTokens: 0, macroStep: macroIndex, sawEos };
       let end: MacroStepEnd | null = null;
 
       // MICRO: emit tokens until the macro-step ends. A token is emitted first and judged after (termination/C5).
@@ -140,15 +144,8 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
         outputTokens += 1;
         sawEos ||= eosTokenIds.includes(id);
 
-        if (profile.eosEndsMacroStep && sawEos) end = 'eos';
-        else if (
-          profile.atMaxTokens === 'end-macro-step' &&
-          (outputTokens >= maxTokens || outputTokens >= positionLimit)
-        ) {
-          end = 'limit';
-        } else if (segment.length >= maxSteps) end = 'max-steps';
-        else if (stopProbability !== null && endsByConfidence(stopProbability, confidence, stopRound))
-          end = 'confidence';
+        soFar = { outputTokens, segmentTokens: segment.length, macroStep: macroIndex, sawEos };
+        end = macroStepEnd(soFar, stopProbability, limits);
 
         if (profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens) {
           emitted += 1;
@@ -165,9 +162,9 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
       }
 
       // DECIDE: end the generation, or make the segment the next entry.
-      if (sawEos && (profile.eosInFirstMacroStep || macroIndex > 0)) return result('eos');
-      if (outputTokens >= maxTokens) return result('length');
-      if (run.push(segment) >= maxPositions) return result('positions');
+      const stopReason = generationEnd(soFar, limits);
+      if (stopReason !== null) return result(stopReason);
+      run.push(segment);
     }
   } finally {
     // Also where the caller breaks off.
@@ -262,8 +259,8 @@ interface Run {
   readonly macroSteps: number;
   /** Opens the next macro-step over what is pending. */
   next(): MacroStep;
-  /** Makes a finished segment pending; returns the position of its entry. */
-  push(segment: readonly number[]): number;
+  /** Makes a finished segment pending. */
+  push(segment: readonly number[]): void;
   /** Gives back the memory of the run; the positions of the cache can still be read. */
   end(): void;
 }
@@ -317,9 +314,7 @@ function startRun(
     push(segment) {
       tokens += segment.length;
       pending = segment;
-      const position = segmentPosition(tokens, profile);
-      positions = [position];
-      return position;
+      positions = [segmentPosition(tokens, profile)];
     },
     end() {
       perMacroStep.free();

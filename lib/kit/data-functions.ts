@@ -1,0 +1,123 @@
+/**
+ * The functions of the kit's mode `data` (INTERPRETING 2.5), as this package computes them.
+ *
+ * @module
+ */
+
+import { promptPositions, segmentPosition } from '../decode/positions.ts';
+import { profiles } from '../decode/profiles.ts';
+import { checkConfidenceThreshold, endsByConfidence } from '../decode/termination.ts';
+import { greedyChoice, samplingChoice } from '../decode/token-choice.ts';
+import { DataError } from '../errors.ts';
+import { roundToBf16 } from '../math/float.ts';
+import { replayedUniforms } from '../math/random.ts';
+import { parseWith, z } from '../schema.ts';
+import { metrics, segmentSizes, strategies } from '../train/segmentation.ts';
+import { type CaseOf, withNumbers } from './case.ts';
+
+/** NaN and infinities, too. */
+const anyNumber = z.custom<number>((value) => typeof value === 'number', 'a number');
+const sizes = z.array(z.int().min(1));
+const optional = <T>(schema: z.ZodType<T>) => z.union([z.null(), schema]);
+const oneOf = (names: Iterable<string>) => z.enum([...names] as [string, ...string[]]);
+
+/** Rounding of the subtraction and the comparison (termination/C4). */
+const ARITHMETICS: Readonly<Record<string, (value: number) => number>> = {
+  binary64: (value) => value,
+  f32: Math.fround,
+  bf16: (value) => roundToBf16(Math.fround(value)),
+};
+
+const inputs = {
+  positions: z.strictObject({
+    prompt_tokens: z.int().min(1),
+    segment_sizes: sizes,
+    profile: oneOf(profiles.keys()),
+  }),
+  ends_macro_step: z.strictObject({
+    stop_probability: anyNumber,
+    confidence: optional(anyNumber),
+    arithmetic: oneOf(Object.keys(ARITHMETICS)),
+  }),
+  greedy: z.strictObject({ logits: z.array(anyNumber).min(1) }),
+  sample: z.strictObject({
+    logits: z.array(anyNumber).min(1),
+    temperature: z.number(),
+    top_k: optional(z.int()),
+    top_p: optional(z.number()),
+    uniform: z.number(),
+  }),
+  segment: z.strictObject({
+    strategy: oneOf(strategies.keys()),
+    uncertainties: z.array(anyNumber),
+    max_steps: z.int().min(1),
+    min_threshold: z.number().optional(),
+    ratio_threshold: z.number().optional(),
+    theta: z.number().optional(),
+  }),
+  theta: z.strictObject({
+    metric: oneOf(metrics.keys()),
+    confidence: z.number(),
+    vocab_size: z.int().min(2),
+  }),
+  stop_targets: z.strictObject({ segment_sizes: sizes }),
+} as const;
+
+/** Names of the functions. */
+export const dataFunctions: readonly string[] = Object.keys(inputs);
+
+/** The value of a function of the kit. @throws DataError if function or input are none; CallerError as the functions of this package */
+export function dataValue({ function: name, input }: Pick<CaseOf<'data'>, 'function' | 'input'>): unknown {
+  const given = <T>(schema: z.ZodType<T>): T => parseWith(schema, withNumbers(input), `input of ${name}`);
+  switch (name) {
+    case 'positions': {
+      const { prompt_tokens, segment_sizes, profile } = given(inputs.positions);
+      const tokens = (j: number) =>
+        segment_sizes.slice(0, j + 1).reduce((sum, size) => sum + size, prompt_tokens);
+      const entries = segment_sizes.map((_, j) => segmentPosition(tokens(j), profiles.get(profile)!));
+      return [...promptPositions(prompt_tokens), ...entries];
+    }
+    case 'ends_macro_step': {
+      const { stop_probability, confidence, arithmetic } = given(inputs.ends_macro_step);
+      checkConfidenceThreshold(confidence, 'confidence');
+      return endsByConfidence(stop_probability, confidence, ARITHMETICS[arithmetic]!);
+    }
+    case 'greedy':
+      return greedyChoice(Float64Array.from(given(inputs.greedy).logits));
+    case 'sample': {
+      const { logits, temperature, top_k, top_p, uniform } = given(inputs.sample);
+      const uniforms = replayedUniforms([uniform]);
+      const choice = samplingChoice({
+        temperature,
+        ...(top_k === null ? {} : { topK: top_k }),
+        ...(top_p === null ? {} : { topP: top_p }),
+        uniforms,
+      });
+      return choice(Float64Array.from(logits));
+    }
+    case 'segment': {
+      const { strategy, uncertainties, max_steps, min_threshold, ratio_threshold, theta } = given(
+        inputs.segment,
+      );
+      return segmentSizes(uncertainties, {
+        strategy: strategies.get(strategy)!,
+        // The uncertainty that the confidence stands for is given; so it depends neither on a confidence nor on a vocabulary.
+        metric: { name: 'given', uncertainty: ({ entropy }) => entropy, threshold: () => theta ?? 0 },
+        vocabularySize: 2,
+        maxSteps: max_steps,
+        ...(min_threshold === undefined ? {} : { minThreshold: min_threshold }),
+        ...(ratio_threshold === undefined ? {} : { ratioThreshold: ratio_threshold }),
+      });
+    }
+    case 'theta': {
+      const { metric, confidence, vocab_size } = given(inputs.theta);
+      return metrics.get(metric)!.threshold(confidence, vocab_size);
+    }
+    case 'stop_targets':
+      return given(inputs.stop_targets).segment_sizes.flatMap((size) =>
+        Array.from({ length: size }, (_, i) => (i === size - 1 ? 1 : 0)),
+      );
+    default:
+      throw new DataError({ subject: 'function', expected: dataFunctions.join(', '), found: name });
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * Cases before they have outcomes, and how a kit is made of them: the reference computes what each comes to, in binary64.
+ *
+ * @module
+ */
+
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { writeNewFile } from '../checkpoint/atomic-output.ts';
+import { canonicalJson } from '../checkpoint/json.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-writer.ts';
+import { writeCheckpoint } from '../checkpoint/write-checkpoint.ts';
+import { mistakeNotes } from '../conformance/mistake-notes.ts';
+import { type GenerateOptions, generate } from '../decode/generate.ts';
+import { type Profile, profiles } from '../decode/profiles.ts';
+import { assertInvariant, CallerError } from '../errors.ts';
+import { referenceKernels } from '../kernels/reference.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { createModel, type HamburgerModel } from '../model/model.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import {
+  type Attempt,
+  type Decisions,
+  exactNumber,
+  INTERPRETATION,
+  KIT_VERSION,
+  PROTOCOL,
+  parseCase,
+} from './case.ts';
+import { casePath, KIT_FILE, type KitDescription, sha256, tensorsPath } from './kit.ts';
+import { kitWeight } from './numbers.ts';
+import { attemptOutput } from './port.ts';
+
+/** A case without what it comes to. */
+export interface Draft {
+  readonly id: string;
+  readonly suite: string;
+  /** Rules of SPEC that it is about. */
+  readonly spec: readonly string[];
+  /** Mistakes that it was made for: ids of the notes. */
+  readonly flags: readonly string[];
+  /** Features that a port must claim. */
+  readonly requires?: readonly string[];
+  readonly task: Attempt;
+  /** Tensors of a single operation. */
+  readonly inputs?: ReadonlyMap<string, Tensor>;
+  /** Makes it a case of mode `invalid`, refused with this code. */
+  readonly code?: string;
+  /** Of a function on data: the values that mistakes lead to, by their ids. */
+  readonly mistaken?: Readonly<Record<string, unknown>>;
+  /** Whether all tensors of its run are kept; by default those that leave layers and heads. */
+  readonly whole?: boolean;
+}
+
+/** Everything that a kit is made of. */
+export interface KitContents {
+  readonly suites: Readonly<Record<string, string>>;
+  readonly drafts: readonly Draft[];
+  /** Models by folder, below `models`, and the seed of their weights. */
+  readonly models: Readonly<Record<string, { readonly config: ModelConfig; readonly seed: string }>>;
+  /** Folders and files that are broken on purpose, by their paths below the kit. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
+  /** Sources that agree with a case, by its id. */
+  readonly confirmedBy?: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Tensors of a run that are kept in a kit. */
+const KEPT = /(comp_embedder\.output|model\.layers\.\d+\.output|features|hidden|logits|stop_probability)$/;
+
+/** Two logits are nearly equal if they differ by less than this share of the largest; a confidence and its threshold, by less than this. */
+const NEAR = 1e-3;
+
+/**
+ * Fills a folder with a kit.
+ *
+ * @param folder empty
+ * @param onCase told after each case
+ * @throws CallerError if an id comes twice, a flag has no note, an invalid case is not refused as it says, or a free run has decisions that are too near
+ */
+export function fillKit(
+  folder: string,
+  contents: KitContents,
+  onCase: (done: number, total: number) => void = () => {},
+): KitDescription {
+  const { drafts, models, suites, files = new Map(), confirmedBy = new Map() } = contents;
+  const written = new Map<string, Uint8Array>();
+  const write = (path: string, bytes: Uint8Array): void => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeNewFile(join(folder, path), (sink) => sink.write(bytes));
+    written.set(path, bytes);
+  };
+  const writeJson = (path: string, value: unknown): void =>
+    write(path, new TextEncoder().encode(canonicalJson(value)));
+  const writeTensors = (path: string, tensors: ReadonlyMap<string, Tensor>, dtype: 'F32' | 'F64'): void => {
+    const chunks: Uint8Array[] = [];
+    const list = [...tensors].map(([name, { data, shape }]) => ({
+      name,
+      dtype,
+      shape,
+      elements: () => data,
+    }));
+    writeSafetensors({ write: (bytes) => void chunks.push(bytes.slice()) }, list);
+    write(path, Buffer.concat(chunks));
+  };
+
+  const kernels = referenceKernels('f64');
+  const built = new Map<string, HamburgerModel>();
+  mkdirSync(join(folder, 'models'));
+  for (const [name, { config, seed }] of Object.entries(models)) {
+    const path = `models/${name}`;
+    const tensor = (parameter: string, shape: readonly number[]) => kitWeight(config, seed, parameter, shape);
+    writeCheckpoint(join(folder, path), {
+      config,
+      dtype: 'F32',
+      tensor: (parameter, shape) => tensor(parameter, shape).data,
+    });
+    for (const file of ['config.json', 'model.safetensors'])
+      written.set(`${path}/${file}`, readFileSync(join(folder, path, file)));
+    built.set(path, createModel(config, kernels, tensor) as HamburgerModel);
+  }
+  for (const [path, bytes] of files) write(path, bytes);
+  const modelAt = (path: string): HamburgerModel => {
+    const model = built.get(path);
+    if (model !== undefined) return model;
+    throw new CallerError({
+      subject: 'model of a case',
+      expected: [...built.keys()].join(', '),
+      found: path,
+    });
+  };
+
+  const ids = new Set<string>();
+  for (const [done, draft] of drafts.entries()) {
+    const complain = (expected: string, found: string): never => {
+      throw new CallerError({ subject: `case ${draft.id}`, expected, found });
+    };
+    if (ids.has(draft.id)) complain('an id of its own', 'one that comes twice');
+    ids.add(draft.id);
+    const unknown = draft.flags.find((flag) => !mistakeNotes.has(flag));
+    if (unknown !== undefined) complain('flags that have a note', unknown);
+    if (!Object.hasOwn(suites, draft.suite))
+      complain(`a suite: ${Object.keys(suites).join(', ')}`, draft.suite);
+    const about = {
+      id: draft.id,
+      since: KIT_VERSION,
+      suite: draft.suite,
+      spec: draft.spec,
+      requires: draft.requires ?? [],
+      flags: draft.flags,
+      confirmed_by: confirmedBy.get(draft.id) ?? [],
+    };
+    const { task, inputs = new Map<string, Tensor>() } = draft;
+    if (inputs.size > 0) writeTensors(tensorsPath(draft, 'in'), inputs, 'F32');
+    let whole: Record<string, unknown>;
+    if (draft.code !== undefined) {
+      // Whether it is refused as it says, the finished kit shows: what is broken has to be read from its files.
+      whole = { mode: 'invalid', ...about, attempt: taskJson(task), code: draft.code };
+    } else {
+      const { answer, tensors } = attemptOutput(task, inputs, modelAt, kernels);
+      assertInvariant(answer.status === 'ok', `answer to ${draft.id}`, 'ok', answer.status);
+      const kept =
+        draft.whole === true || task.mode === 'op'
+          ? tensors
+          : new Map([...tensors].filter(([name]) => KEPT.test(name)));
+      if (kept.size > 0) writeTensors(tensorsPath(draft, 'out'), kept, 'F64');
+      whole = { ...taskJson(task), ...about, ...outcomeOf(draft, answer, tensors, modelAt, complain) };
+    }
+    const json = JSON.parse(JSON.stringify(whole)) as unknown;
+    parseCase(json, `case ${draft.id}`);
+    writeJson(casePath(draft), json);
+    onCase(done + 1, drafts.length);
+  }
+
+  const description: KitDescription = {
+    kit: KIT_VERSION,
+    interpretation: INTERPRETATION,
+    protocol: [PROTOCOL, PROTOCOL],
+    suites: Object.fromEntries(
+      Object.entries(suites).map(([suite, about]) => [
+        suite,
+        { about, cases: drafts.filter((draft) => draft.suite === suite).map(({ id }) => id) },
+      ]),
+    ),
+    notes: Object.fromEntries(mistakeNotes),
+    files: Object.fromEntries(
+      [...written]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([path, bytes]) => [path, { bytes: bytes.length, sha256: sha256(bytes) }]),
+    ),
+  };
+  writeJson(KIT_FILE, description);
+  return description;
+}
+
+/** A task as JSON, numbers that are no integers in their exact form. */
+function taskJson(task: Attempt): Record<string, unknown> {
+  const exact = (value: unknown): unknown => {
+    if (typeof value === 'number')
+      return Number.isInteger(value) && !Object.is(value, -0) ? value : exactNumber(value);
+    if (Array.isArray(value)) return value.map(exact);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, exact(each)]));
+  };
+  return exact(task) as Record<string, unknown>;
+}
+
+type Complain = (expected: string, found: string) => never;
+
+/** What a case says of its outcome beside tensors. */
+function outcomeOf(
+  { task, mistaken = {} }: Draft,
+  answer: Extract<ReturnType<typeof attemptOutput>['answer'], { status: 'ok' }>,
+  tensors: ReadonlyMap<string, Tensor>,
+  modelAt: (path: string) => HamburgerModel,
+  complain: Complain,
+): Record<string, unknown> {
+  if (task.mode === 'data') {
+    const json = (value: unknown) =>
+      (taskJson({ mode: 'data', function: '', input: { value } }).input as { value: unknown }).value;
+    const wrong = Object.entries(mistaken).map(([id, value]) => {
+      if (!mistakeNotes.has(id)) complain('mistakes that have a note', id);
+      if (JSON.stringify(value) === JSON.stringify(answer.value))
+        complain(`another value for ${id}`, JSON.stringify(value));
+      return [id, { value: json(value) }] as const;
+    });
+    return {
+      expected: { value: json(answer.value) },
+      ...(wrong.length === 0 ? {} : { mistaken: Object.fromEntries(wrong) }),
+    };
+  }
+  if (task.mode !== 'free') return {};
+  const expected: Decisions = { macro_steps: answer.macro_steps!, stop_reason: answer.stop_reason! };
+  refuseNear(task.confidence, tensors, complain);
+  const wrong = mistakenRuns(task, modelAt(task.model)).filter(
+    ([, run]) => JSON.stringify(run) !== JSON.stringify(expected),
+  );
+  return { expected, ...(wrong.length === 0 ? {} : { mistaken: Object.fromEntries(wrong) }) };
+}
+
+/** Honest arithmetic has to come to the same decisions. */
+function refuseNear(
+  confidence: number | null,
+  tensors: ReadonlyMap<string, Tensor>,
+  complain: Complain,
+): void {
+  for (const [name, { data }] of tensors) {
+    if (name.endsWith('.logits')) {
+      const [first, second] = Array.from(data).sort((a, b) => b - a) as [number, number];
+      const largest = Math.max(...data.map(Math.abs));
+      if (first - second < NEAR * largest)
+        complain('a largest logit by far', `${first} and ${second}, at ${name}`);
+    }
+    if (name.endsWith('.stop_probability')) {
+      const threshold = confidence ?? 0.5;
+      if (Math.abs(1 - data[0]! - threshold) < NEAR && threshold > 0 && threshold < 1)
+        complain('a confidence that is not near the threshold', `${1 - data[0]!}, at ${name}`);
+    }
+  }
+}
+
+/** What a port would emit that makes one mistake in its decisions, by the ids of the mistakes. */
+function mistakenRuns(
+  task: Extract<Attempt, { mode: 'free' }>,
+  model: HamburgerModel,
+): (readonly [string, Decisions])[] {
+  const profile = profiles.get(task.profile)!;
+  const run = (
+    changes: Partial<Omit<GenerateOptions, 'profile'>>,
+    decisions: Partial<Profile> = {},
+  ): Decisions => {
+    const generation = generate(model, {
+      prompt: task.prompt,
+      maxTokens: task.max_tokens,
+      maxPositions: task.max_positions,
+      confidence: task.confidence,
+      eosTokenIds: task.eos_token_ids,
+      profile: { ...profile, ...decisions },
+      ...changes,
+    });
+    const macroSteps: number[][] = [];
+    for (;;) {
+      const next = generation.next();
+      if (next.done === true) return { macro_steps: macroSteps, stop_reason: next.value.stopReason };
+      if (next.value.macroStep === macroSteps.length) macroSteps.push([]);
+      macroSteps.at(-1)!.push(next.value.id);
+    }
+  };
+  const { confidence, max_positions: most, eos_token_ids: eos } = task;
+  return [
+    ['runs-on-after-eos', run({}, { eosEndsMacroStep: false })],
+    ['eos-not-seen-first', run({}, { eosInFirstMacroStep: false })],
+    ['overshoots', run({}, { atMaxTokens: 'overshoot' })],
+    ...(confidence === null ? [['no-threshold-is-zero', run({ confidence: 0 })] as const] : []),
+    ...(confidence !== null
+      ? [['threshold-on-stop-probability', run({ confidence: 1 - confidence })] as const]
+      : []),
+    ...(eos.length > 1 ? [['other-eos-only', run({ eosTokenIds: eos.slice(0, 1) })] as const] : []),
+    ...(most < model.config.maxPositionEmbeddings
+      ? [['positions-run-out-late', run({ maxPositions: most + 1 })] as const]
+      : []),
+    ...(most > task.prompt.length
+      ? [['positions-run-out-early', run({ maxPositions: most - 1 })] as const]
+      : []),
+  ];
+}

@@ -1,0 +1,369 @@
+/**
+ * SPEC #conformance — a verdict on what a port gave for a case of the kit (INTERPRETING 5).
+ *
+ * @module
+ */
+
+import { checkStages, firstDivergence, type TensorVerdict } from '../conformance/anchored-check.ts';
+import { diagnose, type Finding } from '../conformance/diagnosis.ts';
+import { mistakeNotes } from '../conformance/mistake-notes.ts';
+import { type PortNumerics, portNumerics } from '../conformance/numerics.ts';
+import { inputsOf } from '../conformance/operation.ts';
+import { type Stage, stagesOf } from '../conformance/stages.ts';
+import { generationEnd, type Limits, macroStepEnd } from '../decode/ends.ts';
+import { profiles } from '../decode/profiles.ts';
+import { greedyChoice } from '../decode/token-choice.ts';
+import { DataError, show } from '../errors.ts';
+import { referenceKernels } from '../kernels/reference.ts';
+import { f16ToNumber, numberToF16Bits, roundToBf16, ulpDistance } from '../math/float.ts';
+import type { HamburgerModel } from '../model/model.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Case, type CaseOf, type Claim, type Decisions, isClaimed, withNumbers } from './case.ts';
+import type { Kit } from './kit.ts';
+import { opStages } from './op-stages.ts';
+import type { PortOutput } from './port.ts';
+
+/** What became of a case (INTERPRETING 5.5). */
+export type CaseOutcome = 'right' | 'wrong' | 'skipped' | 'errored' | 'not-claimed';
+
+/** How far the elements of a tensor are from what they should be. */
+export interface Divergence extends TensorVerdict {
+  /** How many elements are off by up to 0, 1, 4, 16, ... units in the last place of binary32; the last one counts all others. */
+  readonly ulps: readonly number[];
+  /** For each input: the largest difference from the reference's own run, relative to its largest element; `null` if the kit does not hold it. */
+  readonly drift: Readonly<Record<string, number | null>>;
+}
+
+/** The verdict on a case. */
+export interface CaseVerdict {
+  readonly id: string;
+  readonly suite: string;
+  readonly outcome: CaseOutcome;
+  /** Why it is not right; `null` if it is. */
+  readonly message: string | null;
+  /** Tensors that were compared. */
+  readonly tensors: number;
+  /** The largest margin, and where; `null` if nothing was compared. */
+  readonly worst: { readonly name: string; readonly margin: number } | null;
+  readonly divergence: Divergence | null;
+  /** What it looks like; nothing if nothing fits. */
+  readonly diagnosis: readonly Finding[];
+}
+
+/** Largest distance that a bucket of {@link Divergence.ulps} counts. */
+export const ULP_BUCKETS = [0, 1, 4, 16, 64, 256, 1024, 4096] as const;
+
+/** Judges the outputs of one port. */
+export interface Judge {
+  /** Whether the port is to be asked. */
+  asks(each: Case): boolean;
+  judge(each: Case, output: PortOutput): CaseVerdict;
+}
+
+/** @throws DataError if the claimed numerics are not known */
+export function createJudge(kit: Kit, claim: Claim): Judge {
+  const numerics = portNumerics.get(claim.numerics);
+  if (numerics === undefined) {
+    throw new DataError({
+      subject: 'numerics of the port',
+      expected: [...portNumerics.keys()].join(', '),
+      found: claim.numerics,
+    });
+  }
+  /** Models in binary64; many cases are of the same. */
+  const models = new Map<string, HamburgerModel>();
+  const modelAt = (path: string): HamburgerModel => {
+    const model = models.get(path) ?? kit.model(path, referenceKernels('f64'));
+    models.set(path, model);
+    return model;
+  };
+  return {
+    asks: (each) => isClaimed(each, claim),
+    judge: (each, output) => judgeCase(each, output, { kit, numerics, modelAt }),
+  };
+}
+
+interface Bench {
+  readonly kit: Kit;
+  readonly numerics: PortNumerics;
+  readonly modelAt: (path: string) => HamburgerModel;
+}
+
+function judgeCase(each: Case, { answer, tensors }: PortOutput, bench: Bench): CaseVerdict {
+  const verdict = (
+    outcome: CaseOutcome,
+    message: string | null = null,
+    diagnosis: readonly Finding[] = [],
+  ): CaseVerdict => ({
+    id: each.id,
+    suite: each.suite,
+    outcome,
+    message,
+    tensors: 0,
+    worst: null,
+    divergence: null,
+    diagnosis,
+  });
+  if (answer.status === 'errored') return verdict('errored', answer.message);
+  if (answer.status === 'skipped') return verdict('skipped', answer.reason);
+  if (each.mode === 'invalid') {
+    if (answer.status === 'ok') {
+      return verdict('wrong', `accepted; it has to be refused with ${each.code}`, [noted('not-refused')]);
+    }
+    return answer.code === each.code
+      ? verdict('right')
+      : verdict('wrong', `refused with ${answer.code} instead of ${each.code}`);
+  }
+  if (answer.status === 'rejected') {
+    return verdict('wrong', `refused with ${answer.code}, though nothing is wrong with it`);
+  }
+  switch (each.mode) {
+    case 'data': {
+      const problem = valueProblem(each, answer.value);
+      return problem === null
+        ? verdict('right')
+        : verdict('wrong', problem, mistakenValue(each, answer.value));
+    }
+    case 'free': {
+      const { macro_steps, stop_reason } = answer;
+      if (macro_steps === undefined || stop_reason === undefined) {
+        return verdict('wrong', 'the answer has no macro_steps and stop_reason');
+      }
+      const given = { macro_steps, stop_reason };
+      const model = bench.modelAt(each.model);
+      const impossible = shapeProblem(each, macro_steps, model);
+      if (impossible !== null) return verdict('wrong', impossible, mistakenDecisions(each, given));
+      const judged = judgeTensors(each, [...runStages(each, macro_steps, model)], tensors, bench);
+      if (judged.outcome !== 'right') return judged;
+      const problem = decisionProblem(each, given, tensors, model, bench.numerics);
+      if (problem === null) return judged;
+      return { ...judged, outcome: 'wrong', message: problem, diagnosis: mistakenDecisions(each, given) };
+    }
+    case 'teacher': {
+      const model = bench.modelAt(each.model);
+      return judgeTensors(each, [...runStages(each, each.segments, model)], tensors, bench);
+    }
+    case 'op': {
+      const inputs = bench.kit.tensors(each, 'in');
+      return judgeTensors(each, opStages(each, inputs), tensors, bench, inputs);
+    }
+  }
+}
+
+/** The finding of a mistake. */
+const noted = (mistake: string): Finding => ({
+  mistake,
+  says: mistakeNotes.get(mistake)?.mistake ?? mistake,
+});
+
+const mistakenValue = ({ mistaken = {} }: CaseOf<'data'>, value: unknown): Finding[] =>
+  Object.entries(mistaken)
+    .filter(([, wrong]) => equal(withNumbers(value), withNumbers(wrong.value)))
+    .map(([mistake]) => noted(mistake));
+
+const mistakenDecisions = ({ mistaken = {} }: CaseOf<'free'>, given: Decisions): Finding[] =>
+  Object.entries(mistaken)
+    .filter(([, wrong]) => sameDecisions(wrong, given))
+    .map(([mistake]) => noted(mistake));
+
+const sameDecisions = (a: Decisions, b: Decisions): boolean =>
+  a.stop_reason === b.stop_reason && JSON.stringify(a.macro_steps) === JSON.stringify(b.macro_steps);
+
+const runStages = (
+  { prompt, profile: name }: { prompt: readonly number[]; profile: string },
+  segments: readonly (readonly number[])[],
+  model: HamburgerModel,
+): Iterable<Stage> => stagesOf({ model, prompt, segments, profile: profiles.get(name)! });
+
+function judgeTensors(
+  each: CaseOf<'op' | 'teacher' | 'free'>,
+  stages: readonly Stage[],
+  tensors: ReadonlyMap<string, Tensor>,
+  { kit, numerics, modelAt }: Bench,
+  given: ReadonlyMap<string, Tensor> = new Map(),
+): CaseVerdict {
+  const special = each.suite === 'special';
+  const check = checkStages(stages, tensors, numerics, { given, special });
+  const { verdicts } = check;
+  const compared = verdicts.filter(({ outcome }) => outcome === 'right' || outcome === 'wrong');
+  const worst = compared.reduce<TensorVerdict | null>(
+    (a, b) => (a === null || b.margin > a.margin ? b : a),
+    null,
+  );
+  const verdict = {
+    id: each.id,
+    suite: each.suite,
+    tensors: compared.length,
+    worst: worst === null ? null : { name: worst.name, margin: worst.margin },
+  };
+  const first = firstDivergence(verdicts);
+  if (first === undefined) {
+    const unjudged = verdicts.find(({ outcome }) => outcome === 'unjudged');
+    const rest = { divergence: null, diagnosis: [] };
+    if (unjudged === undefined) return { ...verdict, ...rest, outcome: 'right', message: null };
+    return { ...verdict, ...rest, outcome: 'wrong', message: `${unjudged.name} cannot be judged` };
+  }
+  const stage = stages.find(({ name }) => name === first.name);
+  const found = tensors.get(first.name);
+  const reference = kit.tensors(each, 'out');
+  const wrong = first.outcome === 'wrong' && stage !== undefined && found !== undefined;
+  return {
+    ...verdict,
+    outcome: 'wrong',
+    message: `${first.name} is ${first.outcome}`,
+    divergence: {
+      ...first,
+      ulps: wrong ? histogram(found, check.carryOut(stage.operation)!.values) : [],
+      drift: stage === undefined ? {} : driftOf(stage, tensors, reference),
+    },
+    diagnosis: diagnose({
+      first,
+      stages,
+      tensors,
+      check,
+      model: 'model' in each ? modelAt(each.model) : null,
+    }),
+  };
+}
+
+/** See {@link Divergence.ulps}. */
+function histogram(found: Tensor, want: Float64Array): number[] {
+  const counts = Array<number>(ULP_BUCKETS.length + 1).fill(0);
+  want.forEach((value, i) => {
+    const [a, b] = [Math.fround(found.data[i]!), Math.fround(value)];
+    const distance =
+      Number.isFinite(a) && Number.isFinite(b) ? ulpDistance(a, b, 'f32') : Number.POSITIVE_INFINITY;
+    const bucket = ULP_BUCKETS.findIndex((most) => distance <= most);
+    counts[bucket < 0 ? ULP_BUCKETS.length : bucket]! += 1;
+  });
+  return counts;
+}
+
+/** See {@link Divergence.drift}. */
+function driftOf(
+  { operation }: Stage,
+  tensors: ReadonlyMap<string, Tensor>,
+  reference: ReadonlyMap<string, Tensor>,
+): Record<string, number | null> {
+  return Object.fromEntries(
+    [...new Set(inputsOf(operation))].map((name) => {
+      const [got, want] = [tensors.get(name)?.data, reference.get(name)?.data];
+      if (got === undefined || want === undefined || got.length !== want.length) return [name, null];
+      let [largest, off] = [0, 0];
+      for (let i = 0; i < want.length; i++) {
+        largest = Math.max(largest, Math.abs(want[i]!));
+        off = Math.max(off, Math.abs(want[i]! - got[i]!));
+      }
+      return [name, largest === 0 ? off : off / largest];
+    }),
+  );
+}
+
+/** Why a value is not the one of the kit; `null` if it is. */
+function valueProblem(each: CaseOf<'data'>, value: unknown): string | null {
+  const got = withNumbers(value);
+  const want = withNumbers(each.expected.value);
+  const same = each.function === 'theta' ? nearly(got, want) : equal(got, want);
+  return same ? null : `${show(got)} instead of ${show(want)}`;
+}
+
+/** Units in the last place by which a computed threshold may be off: a sum of two products of logarithms. */
+const THETA_ULPS = 4;
+
+const nearly = (got: unknown, want: unknown): boolean =>
+  typeof got === 'number' &&
+  typeof want === 'number' &&
+  Number.isFinite(got) &&
+  ulpDistance(got, want, 'f64') <= THETA_ULPS;
+
+function equal(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((each, i) => equal(each, b[i]));
+  return a === b;
+}
+
+const expectation = ({ macro_steps, stop_reason }: Decisions): string =>
+  `expected ${JSON.stringify(macro_steps)} and ${stop_reason}`;
+
+/** Why these cannot be the macro-steps of any run of the case; `null` if they can. */
+function shapeProblem(
+  { prompt }: CaseOf<'free'>,
+  macroSteps: readonly (readonly number[])[],
+  { config }: HamburgerModel,
+): string | null {
+  const most = config.hamburger.maxSteps;
+  for (const [m, tokens] of macroSteps.entries()) {
+    if (tokens.length < 1 || tokens.length > most)
+      return `macro-step ${m} has ${tokens.length} tokens, and may have 1 to ${most}`;
+    const unknown = tokens.find((id) => !(0 <= id && id < config.vocabSize));
+    if (unknown !== undefined)
+      return `macro-step ${m} has token ${unknown}, and the vocabulary has ${config.vocabSize}`;
+  }
+  const emitted = macroSteps.reduce((sum, { length }) => sum + length, 0);
+  const room = config.maxPositionEmbeddings + 1 + most;
+  return prompt.length + emitted > room ? `${emitted} tokens do not fit the positions of the model` : null;
+}
+
+/** Rounding of what a port stores, for a profile whose stop test is done in the arithmetic of the tensors. */
+function storeRounding(numerics: PortNumerics): (value: number) => number {
+  if (numerics.name === 'f64') return (value) => value;
+  if (numerics.name === 'bf16') return (value) => roundToBf16(Math.fround(value));
+  if (numerics.name === 'f16') return (value) => f16ToNumber(numberToF16Bits(value));
+  return Math.fround;
+}
+
+/** Numerics in which nothing but a mistake leads to other tokens, as no case has logits or confidences that are nearly equal. */
+const EXACT_ENOUGH = new Set(['f64', 'f32', 'f32-split']);
+
+/** Why the decisions of a free run do not follow from its own tensors, or are not those of the reference; `null` if all is well. */
+function decisionProblem(
+  each: CaseOf<'free'>,
+  given: Decisions,
+  tensors: ReadonlyMap<string, Tensor>,
+  { config }: HamburgerModel,
+  numerics: PortNumerics,
+): string | null {
+  const profile = profiles.get(each.profile)!;
+  const limits: Limits = {
+    profile,
+    promptTokens: each.prompt.length,
+    maxTokens: each.max_tokens,
+    maxPositions: each.max_positions,
+    maxSteps: config.hamburger.maxSteps,
+    confidence: each.confidence,
+    round: storeRounding(numerics),
+  };
+  let outputTokens = 0;
+  for (const [macroStep, tokens] of given.macro_steps.entries()) {
+    let sawEos = false;
+    for (const [i, id] of tokens.entries()) {
+      const micro = `macro.${macroStep}.micro.${i}`;
+      const best = greedyChoice(tensors.get(`${micro}.logits`)!.data);
+      if (best !== id)
+        return `${micro}: token ${id} was chosen, but ${best} has the largest of the logits that are shown`;
+      outputTokens += 1;
+      sawEos ||= each.eos_token_ids.includes(id);
+      const soFar = { outputTokens, segmentTokens: i + 1, macroStep, sawEos };
+      const p = tensors.get(`${micro}.stop_probability`)!.data[0]!;
+      const end = macroStepEnd(soFar, p, limits);
+      const ended = i === tokens.length - 1;
+      // Of the last macro-step a profile may have cut tokens off.
+      const cut = profile.atMaxTokens === 'cut' && outputTokens === each.max_tokens;
+      if (end !== null && !ended) return `${micro}: the macro-step goes on, though it ends here (${end})`;
+      if (end === null && ended && !cut)
+        return `${micro}: the macro-step ends, though nothing ends it (stop probability ${p})`;
+      if (!ended) continue;
+      const reason = generationEnd(soFar, limits);
+      const last = macroStep === given.macro_steps.length - 1;
+      if (reason !== null && !last)
+        return `macro-step ${macroStep}: the generation goes on, though it ends here (${reason})`;
+      if (last && reason !== given.stop_reason)
+        return `the generation ends for ${given.stop_reason}; it would be ${reason ?? 'no reason'}`;
+    }
+  }
+  if (!EXACT_ENOUGH.has(numerics.name)) return null;
+  const same = [each.expected, ...(each.either ?? [])].some((one) => sameDecisions(one, given));
+  return same
+    ? null
+    : `${JSON.stringify(given.macro_steps)} follows from the tensors, but ${expectation(each.expected)}`;
+}
