@@ -41,3 +41,8 @@ export function toyCheckpoint(): string {
 export function builtProgram(name: string): string {
   return join(packageRoot(), 'dist', 'cli', name);
 }
+
+/** The folder of the conformance kit that comes with the package. */
+export function shippedKit(): string {
+  return join(packageRoot(), 'fixtures', 'kit');
+}

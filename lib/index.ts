@@ -97,6 +97,7 @@ export { referenceKernels } from './kernels/reference.ts';
 export { type SimdCeilings, simdCeilings } from './kernels/simd/ceilings.ts';
 export { simdSupported } from './kernels/simd/instantiate.ts';
 export { type SimdKernels, type SimdOptions, simdKernels } from './kernels/simd/simd.ts';
+export { CLAIM_FILE, caught, RESULT_FILE, readAnswer, readClaim, withDump } from './kit/answers.ts';
 export {
   type Answer,
   type Attempt,
@@ -124,8 +125,17 @@ export {
   ULP_BUCKETS,
 } from './kit/judge.ts';
 export { casePath, KIT_FILE, type Kit, openKit, readTensors, tensorsPath } from './kit/kit.ts';
+export { type LiveKitOptions, liveKit } from './kit/live.ts';
 export { kitWeight, numbersOf, tensorFrom } from './kit/numbers.ts';
 export { FEATURES, type Port, type PortOutput, referencePort } from './kit/port.ts';
+export {
+  type Conclusion,
+  type ConformanceReport,
+  claimText,
+  conformanceReport,
+  reportJson,
+  verifyReport,
+} from './kit/report.ts';
 export {
   type ReplayedUniforms,
   recordedUniforms,

@@ -60,6 +60,8 @@ export interface KitContents {
   readonly models: Readonly<Record<string, { readonly config: ModelConfig; readonly seed: string }>>;
   /** Folders and files that are broken on purpose, by their paths below the kit. */
   readonly files?: ReadonlyMap<string, Uint8Array>;
+  /** Leaves out free runs whose decisions are too near, instead of refusing them; default false. */
+  readonly leaveOutNear?: boolean;
   /** Sources that agree with a case, by its id. */
   readonly confirmedBy?: ReadonlyMap<string, readonly string[]>;
 }
@@ -82,7 +84,14 @@ export function fillKit(
   contents: KitContents,
   onCase: (done: number, total: number) => void = () => {},
 ): KitDescription {
-  const { drafts, models, suites, files = new Map(), confirmedBy = new Map() } = contents;
+  const {
+    drafts,
+    models,
+    suites,
+    files = new Map(),
+    confirmedBy = new Map(),
+    leaveOutNear = false,
+  } = contents;
   const written = new Map<string, Uint8Array>();
   const write = (path: string, bytes: Uint8Array): void => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -158,12 +167,15 @@ export function fillKit(
     } else {
       const { answer, tensors } = attemptOutput(task, inputs, modelAt, kernels);
       assertInvariant(answer.status === 'ok', `answer to ${draft.id}`, 'ok', answer.status);
+      const near = task.mode === 'free' ? tooNear(task.confidence, tensors) : null;
+      if (near !== null && leaveOutNear) continue;
+      if (near !== null) complain('decisions that honest arithmetic cannot change', near);
       const kept =
         draft.whole === true || task.mode === 'op'
           ? tensors
           : new Map([...tensors].filter(([name]) => KEPT.test(name)));
       if (kept.size > 0) writeTensors(tensorsPath(draft, 'out'), kept, 'F64');
-      whole = { ...taskJson(task), ...about, ...outcomeOf(draft, answer, tensors, modelAt, complain) };
+      whole = { ...taskJson(task), ...about, ...outcomeOf(draft, answer, modelAt, complain) };
     }
     const json = JSON.parse(JSON.stringify(whole)) as unknown;
     parseCase(json, `case ${draft.id}`);
@@ -178,7 +190,12 @@ export function fillKit(
     suites: Object.fromEntries(
       Object.entries(suites).map(([suite, about]) => [
         suite,
-        { about, cases: drafts.filter((draft) => draft.suite === suite).map(({ id }) => id) },
+        {
+          about,
+          cases: drafts
+            .filter((draft) => draft.suite === suite && written.has(casePath(draft)))
+            .map(({ id }) => id),
+        },
       ]),
     ),
     notes: Object.fromEntries(mistakeNotes),
@@ -210,7 +227,6 @@ type Complain = (expected: string, found: string) => never;
 function outcomeOf(
   { task, mistaken = {} }: Draft,
   answer: Extract<ReturnType<typeof attemptOutput>['answer'], { status: 'ok' }>,
-  tensors: ReadonlyMap<string, Tensor>,
   modelAt: (path: string) => HamburgerModel,
   complain: Complain,
 ): Record<string, unknown> {
@@ -230,32 +246,30 @@ function outcomeOf(
   }
   if (task.mode !== 'free') return {};
   const expected: Decisions = { macro_steps: answer.macro_steps!, stop_reason: answer.stop_reason! };
-  refuseNear(task.confidence, tensors, complain);
   const wrong = mistakenRuns(task, modelAt(task.model)).filter(
     ([, run]) => JSON.stringify(run) !== JSON.stringify(expected),
   );
   return { expected, ...(wrong.length === 0 ? {} : { mistaken: Object.fromEntries(wrong) }) };
 }
 
-/** Honest arithmetic has to come to the same decisions. */
-function refuseNear(
-  confidence: number | null,
-  tensors: ReadonlyMap<string, Tensor>,
-  complain: Complain,
-): void {
+/** Where honest arithmetic could come to another decision; `null` if nowhere. */
+function tooNear(confidence: number | null, tensors: ReadonlyMap<string, Tensor>): string | null {
+  const threshold = confidence ?? 0.5;
   for (const [name, { data }] of tensors) {
     if (name.endsWith('.logits')) {
-      const [first, second] = Array.from(data).sort((a, b) => b - a) as [number, number];
+      const [first, second = Number.NEGATIVE_INFINITY] = Array.from(data).sort((a, b) => b - a) as [
+        number,
+        ...number[],
+      ];
       const largest = Math.max(...data.map(Math.abs));
-      if (first - second < NEAR * largest)
-        complain('a largest logit by far', `${first} and ${second}, at ${name}`);
+      if (first - second < NEAR * largest) return `${first} and ${second}, at ${name}`;
     }
-    if (name.endsWith('.stop_probability')) {
-      const threshold = confidence ?? 0.5;
-      if (Math.abs(1 - data[0]! - threshold) < NEAR && threshold > 0 && threshold < 1)
-        complain('a confidence that is not near the threshold', `${1 - data[0]!}, at ${name}`);
+    // At 0 and 1 nothing is near: no probability gets there.
+    if (name.endsWith('.stop_probability') && threshold > 0 && threshold < 1) {
+      if (Math.abs(1 - data[0]! - threshold) < NEAR) return `confidence ${1 - data[0]!}, at ${name}`;
     }
   }
+  return null;
 }
 
 /** What a port would emit that makes one mistake in its decisions, by the ids of the mistakes. */

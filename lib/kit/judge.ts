@@ -57,6 +57,8 @@ export const ULP_BUCKETS = [0, 1, 4, 16, 64, 256, 1024, 4096] as const;
 export interface Judge {
   /** Whether the port is to be asked. */
   asks(each: Case): boolean;
+  /** The verdict on a case that it is not asked. */
+  notClaimed(each: Case): CaseVerdict;
   judge(each: Case, output: PortOutput): CaseVerdict;
 }
 
@@ -79,6 +81,7 @@ export function createJudge(kit: Kit, claim: Claim): Judge {
   };
   return {
     asks: (each) => isClaimed(each, claim),
+    notClaimed: (each) => plainVerdict(each, 'not-claimed'),
     judge: (each, output) => judgeCase(each, output, { kit, numerics, modelAt }),
   };
 }
@@ -89,21 +92,17 @@ interface Bench {
   readonly modelAt: (path: string) => HamburgerModel;
 }
 
+/** A verdict without tensors. */
+const plainVerdict = (
+  { id, suite }: Case,
+  outcome: CaseOutcome,
+  message: string | null = null,
+  diagnosis: readonly Finding[] = [],
+): CaseVerdict => ({ id, suite, outcome, message, tensors: 0, worst: null, divergence: null, diagnosis });
+
 function judgeCase(each: Case, { answer, tensors }: PortOutput, bench: Bench): CaseVerdict {
-  const verdict = (
-    outcome: CaseOutcome,
-    message: string | null = null,
-    diagnosis: readonly Finding[] = [],
-  ): CaseVerdict => ({
-    id: each.id,
-    suite: each.suite,
-    outcome,
-    message,
-    tensors: 0,
-    worst: null,
-    divergence: null,
-    diagnosis,
-  });
+  const verdict = (outcome: CaseOutcome, message: string | null = null, diagnosis: readonly Finding[] = []) =>
+    plainVerdict(each, outcome, message, diagnosis);
   if (answer.status === 'errored') return verdict('errored', answer.message);
   if (answer.status === 'skipped') return verdict('skipped', answer.reason);
   if (each.mode === 'invalid') {
