@@ -159,6 +159,9 @@ export function fillKit(
       confirmed_by: confirmedBy.get(draft.id) ?? [],
     };
     const { task, inputs = new Map<string, Tensor>() } = draft;
+    const [unrepresentable] =
+      [...inputs].find(([, { data }]) => data.some((value) => !Object.is(Math.fround(value), value))) ?? [];
+    if (unrepresentable !== undefined) complain('inputs that binary32 represents', unrepresentable);
     if (inputs.size > 0) writeTensors(tensorsPath(draft, 'in'), inputs, 'F32');
     let whole: Record<string, unknown>;
     if (draft.code !== undefined) {
