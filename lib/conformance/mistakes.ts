@@ -173,7 +173,10 @@ function ropeMistakes(rope: Kind<'rope'>, around: Surroundings): Alternative[] {
       'rope-turns-backwards',
       turnedBy((i) => -scaled[i]!),
     ),
-    one('rope-left-out', { kind: 'copy', x: rope.x }),
+    // Of a single row of a run, others have shown that it is not left out: it stands at position 0.
+    ...(positions.length === 1 && index !== undefined && index > 0
+      ? []
+      : [one('rope-left-out', { kind: 'copy', x: rope.x })]),
     one(
       'rope-exponent',
       turnedBy((i) => pow(ratio, i / 2)),
@@ -425,11 +428,16 @@ function activationMistakes({ gate, up }: Kind<'activation'>): Alternative[] {
   ];
 }
 
+/** Largest max_steps that a mean is tried with, where the case does not say it. */
+const MOST_STEPS = 16;
+
 function meanMistakes(mean: Kind<'mean'>, { model }: Surroundings): Alternative[] {
+  const most = model?.config.hamburger.maxSteps;
+  const larger = Array.from({ length: MOST_STEPS - mean.divisor }, (_, i) => mean.divisor + 1 + i);
   return [
-    ...(model === null
-      ? []
-      : [one('mean-over-max-steps', { ...mean, divisor: model.config.hamburger.maxSteps })]),
+    ...larger
+      .filter((divisor) => most === undefined || divisor === most)
+      .map((divisor) => one('mean-over-max-steps', { ...mean, divisor }, `${divisor}`)),
     one('sum-in-place-of-mean', { ...mean, divisor: 1 }),
     one('mean-over-one-less', { ...mean, divisor: mean.divisor - 1 }),
     ...(mean.x.length === 1 && 'name' in mean.x[0]!

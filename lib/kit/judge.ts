@@ -13,7 +13,7 @@ import { type Stage, stagesOf } from '../conformance/stages.ts';
 import { generationEnd, type Limits, macroStepEnd } from '../decode/ends.ts';
 import { profiles } from '../decode/profiles.ts';
 import { greedyChoice } from '../decode/token-choice.ts';
-import { DataError, show } from '../errors.ts';
+import { CallerError, DataError, show } from '../errors.ts';
 import { referenceKernels } from '../kernels/reference.ts';
 import { f16ToNumber, numberToF16Bits, roundToBf16, ulpDistance } from '../math/float.ts';
 import type { HamburgerModel } from '../model/model.ts';
@@ -130,9 +130,9 @@ function judgeCase(each: Case, { answer, tensors }: PortOutput, bench: Bench): C
       }
       const given = { macro_steps, stop_reason };
       const model = bench.modelAt(each.model);
-      const impossible = shapeProblem(each, macro_steps, model);
-      if (impossible !== null) return verdict('wrong', impossible, mistakenDecisions(each, given));
-      const judged = judgeTensors(each, [...runStages(each, macro_steps, model)], tensors, bench);
+      const stages = possibleStages(each, macro_steps, model);
+      if (typeof stages === 'string') return verdict('wrong', stages, mistakenDecisions(each, given));
+      const judged = judgeTensors(each, stages, tensors, bench);
       if (judged.outcome !== 'right') return judged;
       const problem = decisionProblem(each, given, tensors, model, bench.numerics);
       if (problem === null) return judged;
@@ -155,9 +155,9 @@ const noted = (mistake: string): Finding => ({
   says: mistakeNotes.get(mistake)?.mistake ?? mistake,
 });
 
-const mistakenValue = ({ mistaken = {} }: CaseOf<'data'>, value: unknown): Finding[] =>
-  Object.entries(mistaken)
-    .filter(([, wrong]) => equal(withNumbers(value), withNumbers(wrong.value)))
+const mistakenValue = (each: CaseOf<'data'>, value: unknown): Finding[] =>
+  Object.entries(each.mistaken ?? {})
+    .filter(([, wrong]) => sameValue(each, withNumbers(value), withNumbers(wrong.value)))
     .map(([mistake]) => noted(mistake));
 
 const mistakenDecisions = ({ mistaken = {} }: CaseOf<'free'>, given: Decisions): Finding[] =>
@@ -262,9 +262,11 @@ function driftOf(
 function valueProblem(each: CaseOf<'data'>, value: unknown): string | null {
   const got = withNumbers(value);
   const want = withNumbers(each.expected.value);
-  const same = each.function === 'theta' ? nearly(got, want) : equal(got, want);
-  return same ? null : `${show(got)} instead of ${show(want)}`;
+  return sameValue(each, got, want) ? null : `${show(got)} instead of ${show(want)}`;
 }
+
+const sameValue = ({ function: name }: CaseOf<'data'>, got: unknown, want: unknown): boolean =>
+  name === 'theta' ? nearly(got, want) : equal(got, want);
 
 /** Units in the last place by which a computed threshold may be off: a sum of two products of logarithms. */
 const THETA_ULPS = 4;
@@ -284,23 +286,18 @@ function equal(a: unknown, b: unknown): boolean {
 const expectation = ({ macro_steps, stop_reason }: Decisions): string =>
   `expected ${JSON.stringify(macro_steps)} and ${stop_reason}`;
 
-/** Why these cannot be the macro-steps of any run of the case; `null` if they can. */
-function shapeProblem(
-  { prompt }: CaseOf<'free'>,
+/** The stages of a run that came to these macro-steps, or why no run can. */
+function possibleStages(
+  each: CaseOf<'free'>,
   macroSteps: readonly (readonly number[])[],
-  { config }: HamburgerModel,
-): string | null {
-  const most = config.hamburger.maxSteps;
-  for (const [m, tokens] of macroSteps.entries()) {
-    if (tokens.length < 1 || tokens.length > most)
-      return `macro-step ${m} has ${tokens.length} tokens, and may have 1 to ${most}`;
-    const unknown = tokens.find((id) => !(0 <= id && id < config.vocabSize));
-    if (unknown !== undefined)
-      return `macro-step ${m} has token ${unknown}, and the vocabulary has ${config.vocabSize}`;
+  model: HamburgerModel,
+): readonly Stage[] | string {
+  try {
+    return [...runStages(each, macroSteps, model)];
+  } catch (error) {
+    if (error instanceof CallerError) return `no run comes to these macro-steps: ${error.message}`;
+    throw error;
   }
-  const emitted = macroSteps.reduce((sum, { length }) => sum + length, 0);
-  const room = config.maxPositionEmbeddings + 1 + most;
-  return prompt.length + emitted > room ? `${emitted} tokens do not fit the positions of the model` : null;
 }
 
 /** Rounding of what a port stores, for a profile whose stop test is done in the arithmetic of the tensors. */
