@@ -32,21 +32,18 @@ export interface Mutant {
 
 export const portSource = (): string => readFileSync(join(FOLDER, 'port.ts'), 'utf8');
 
-/** The port's module with one text in place of another. */
-export async function mutatedModule({
-  id,
-  find,
-  replace,
-}: Pick<Mutant, 'id' | 'find' | 'replace'>): Promise<PortModule> {
+/** The port's module with the mistake in it. */
+export async function mutatedModule({ id, edits }: Pick<Mutant, 'id' | 'edits'>): Promise<PortModule> {
   const folder = join(SCRATCH, `${process.pid}-${id}`);
   mkdirSync(folder, { recursive: true });
   try {
     for (const name of ['arithmetic.ts', 'safetensors.ts'])
       copyFileSync(join(FOLDER, name), join(folder, name));
-    writeFileSync(
-      join(folder, 'port.ts'),
-      portSource().replace(find, () => replace),
+    const mutated = edits.reduce(
+      (source, { find, replace }) => source.replace(find, () => replace),
+      portSource(),
     );
+    writeFileSync(join(folder, 'port.ts'), mutated);
     return (await import(pathToFileURL(join(folder, 'port.ts')).href)) as PortModule;
   } finally {
     rmSync(folder, { recursive: true, force: true });
