@@ -8,7 +8,7 @@
 import { assertInvariant, InvariantError } from '../errors.ts';
 import { sameShape, type Tensor } from '../tensor/tensor.ts';
 import { type Bounded, boundedOperations, exactly, inRowsOf } from './bounded.ts';
-import { type PortNumerics, SMALLEST_NORMAL } from './numerics.ts';
+import type { PortNumerics } from './numerics.ts';
 import { carryOut, inputsOf, type Operation } from './operation.ts';
 import { type ForcedRun, type Stage, stagesOf } from './stages.ts';
 
@@ -110,7 +110,10 @@ export function checkStages(
       verdicts.push(
         computed === undefined
           ? { ...nothing, outcome: 'unjudged' }
-          : { ...nothing, ...compared(name, found.data, computed, special) },
+          : {
+              ...nothing,
+              ...compared(name, found.data, computed, { special, smallest: numerics.smallestNormal }),
+            },
       );
     }
   }
@@ -140,7 +143,7 @@ function compared(
   name: string,
   actual: ArrayLike<number>,
   { values, bounds }: Bounded,
-  special: boolean,
+  { special, smallest }: { readonly special: boolean; readonly smallest: number },
 ): Pick<TensorVerdict, 'outcome' | 'margin' | 'worst'> {
   assertInvariant(
     actual.length === values.length,
@@ -161,7 +164,11 @@ function compared(
         found: `${want} ± ${bound}`,
       });
     }
-    const here = definite ? marginOf(got, want, bound) : sameClass(got, want) ? 0 : Number.POSITIVE_INFINITY;
+    const here = definite
+      ? marginOf(got, want, bound, smallest)
+      : sameClass(got, want)
+        ? 0
+        : Number.POSITIVE_INFINITY;
     if (here <= margin) continue;
     margin = here;
     worst = { index, got, want, bound };
@@ -174,9 +181,9 @@ const sameClass = (got: number, want: number): boolean =>
   Number.isFinite(want) ? Number.isFinite(got) : Object.is(got, want);
 
 /** |got - want| / bound; a bound of 0 asks for equality, and what is not finite is infinitely far away. */
-function marginOf(got: number, want: number, bound: number): number {
+function marginOf(got: number, want: number, bound: number, smallest: number): number {
   const error = Math.abs(got - want);
   if (error === 0) return 0;
   if (!Number.isFinite(error) || bound === 0) return Number.POSITIVE_INFINITY;
-  return error / Math.max(bound, SMALLEST_NORMAL);
+  return error / Math.max(bound, smallest);
 }

@@ -227,7 +227,7 @@ export function boundedOperations({ sum: u, store: v, product: p, constant }: Po
     });
     const total = powers.reduce((sum, [power]) => sum + power, 0);
     const carried = powers.reduce((sum, [power, error]) => sum + power * error, 0) / total;
-    return { largest, powers, total, totalError: carried + sumBound(n, 1) };
+    return { largest, powers, total, totalError: carried + sumBound(n, 1) + v };
   }
 
   /**

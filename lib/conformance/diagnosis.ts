@@ -9,8 +9,10 @@ import { sameShape, type Tensor } from '../tensor/tensor.ts';
 import type { StageCheck, TensorVerdict } from './anchored-check.ts';
 import { mistakeNotes } from './mistake-notes.ts';
 import { alternatives } from './mistakes.ts';
-import { SMALLEST_NORMAL } from './numerics.ts';
 import type { Stage } from './stages.ts';
+
+/** So that nothing is divided by zero. */
+const TINY = Number.MIN_VALUE;
 
 /** What a diagnosis rests on. */
 export interface DiagnosisInputs {
@@ -46,7 +48,7 @@ export function diagnose(inputs: DiagnosisInputs): Finding[] {
 function knownMistakes(stage: Stage, found: Tensor, { stages, check, model }: DiagnosisInputs): Finding[] {
   const right = check.carryOut(stage.operation)!;
   // What no operation of SPEC computes has no bound of its own: the largest of the right one stands for it.
-  const largestBound = right.bounds.reduce((a, b) => Math.max(a, b), SMALLEST_NORMAL);
+  const largestBound = right.bounds.reduce((a, b) => Math.max(a, b), TINY);
   const byName = new Map(stages.map((each) => [each.name, each]));
   const fitting = alternatives({ stage, stages: byName, model }).flatMap((alternative) => {
     const { operation, mistake, detail } = alternative;
@@ -54,7 +56,7 @@ function knownMistakes(stage: Stage, found: Tensor, { stages, check, model }: Di
     if (wrong === undefined || wrong.values.length !== found.data.length) return [];
     const fits = wrong.values.every((value, i) => {
       const bound = operation.kind === 'other' ? largestBound : wrong.bounds[i]!;
-      return Math.abs(found.data[i]! - value) <= Math.max(bound, SMALLEST_NORMAL);
+      return Math.abs(found.data[i]! - value) <= Math.max(bound, TINY);
     });
     return fits ? [{ mistake, detail }] : [];
   });
@@ -75,7 +77,7 @@ function likenesses(stage: Stage, found: Tensor, { tensors, check }: DiagnosisIn
   const { values: want } = check.carryOut(stage.operation)!;
   const got = found.data;
   const near = (a: number, b: number, size: number) => Math.abs(a - b) <= SPREAD * size;
-  const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), SMALLEST_NORMAL);
+  const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), TINY);
   const findings: Finding[] = [];
   const numbers = Array.from(got);
   if (numbers.some((value) => !Number.isFinite(value))) {

@@ -16,6 +16,8 @@ export interface PortNumerics {
   readonly sum: number;
   /** Unit roundoff of what is stored: results of operations, and what a tensor of the trace holds. */
   readonly store: number;
+  /** Below it numbers may be flushed to zero, and are not as exact: no bound is smaller. */
+  readonly smallestNormal: number;
   /** Relative error of each product in a sum, beyond its rounding: of operands that are cut before they are multiplied. */
   readonly product: number;
 }
@@ -29,17 +31,52 @@ const TF32_PRODUCT = 2 * unitRoundoff(11);
 /** Three products of operands in two parts of 11 bits each; what is left out is the product of the lower parts. */
 const SPLIT_PRODUCT = 4 * unitRoundoff(22);
 
+/** Smallest normal number of binary32. Those of binary64 are smaller, but nothing in a model depends on them. */
+const BINARY32 = powerOfTwo(-126);
+
 /** By name. `bf16` and `f16` store in 16 bits and add up in binary32; so do matrix units and, on processors, well-made kernels. */
 export const portNumerics: ReadonlyMap<string, PortNumerics> = new Map(
   [
-    { name: 'f64', sum: unitRoundoff(53), store: unitRoundoff(53), product: 0, constant: (x: number) => x },
-    { name: 'f32', sum: F32, store: F32, product: 0, constant: Math.fround },
-    { name: 'f32-split', sum: F32, store: F32, product: SPLIT_PRODUCT, constant: Math.fround },
-    { name: 'tf32', sum: F32, store: F32, product: TF32_PRODUCT, constant: Math.fround },
-    { name: 'f16', sum: F32, store: unitRoundoff(11), product: 0, constant: Math.fround },
-    { name: 'bf16', sum: F32, store: unitRoundoff(8), product: 0, constant: Math.fround },
+    {
+      name: 'f64',
+      sum: unitRoundoff(53),
+      store: unitRoundoff(53),
+      product: 0,
+      constant: (x: number) => x,
+      smallestNormal: BINARY32,
+    },
+    { name: 'f32', sum: F32, store: F32, product: 0, constant: Math.fround, smallestNormal: BINARY32 },
+    {
+      name: 'f32-split',
+      sum: F32,
+      store: F32,
+      product: SPLIT_PRODUCT,
+      constant: Math.fround,
+      smallestNormal: BINARY32,
+    },
+    {
+      name: 'tf32',
+      sum: F32,
+      store: F32,
+      product: TF32_PRODUCT,
+      constant: Math.fround,
+      smallestNormal: BINARY32,
+    },
+    {
+      name: 'f16',
+      sum: F32,
+      store: unitRoundoff(11),
+      product: 0,
+      constant: Math.fround,
+      smallestNormal: powerOfTwo(-14),
+    },
+    {
+      name: 'bf16',
+      sum: F32,
+      store: unitRoundoff(8),
+      product: 0,
+      constant: Math.fround,
+      smallestNormal: BINARY32,
+    },
   ].map((numerics) => [numerics.name, numerics]),
 );
-
-/** No bound is below the smallest normal number of binary32, so that a port may flush what is smaller to zero. */
-export const SMALLEST_NORMAL = powerOfTwo(-126);
