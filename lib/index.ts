@@ -40,6 +40,7 @@ export {
   type WorstElement,
 } from './conformance/anchored-check.ts';
 export { diagnose, type Finding } from './conformance/diagnosis.ts';
+export { judgeRun, type RunVerdict } from './conformance/judge-run.ts';
 export { type MistakeNote, mistakeNotes } from './conformance/mistake-notes.ts';
 export { type PortNumerics, portNumerics } from './conformance/numerics.ts';
 export type { ForcedRun } from './conformance/stages.ts';

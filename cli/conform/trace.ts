@@ -6,13 +6,12 @@
 
 import type { Command } from 'commander';
 import {
-  anchoredCheck,
   CallerError,
   decodeUtf8,
-  firstDivergence,
   type HamburgerModel,
   indexOf,
   isHamburger,
+  judgeRun,
   openCheckpoint,
   parseJson,
   parseTraceDescription,
@@ -81,19 +80,26 @@ function judgeTrace({ output, interruptibly }: Context, file: string, options: O
   const tensors = readTensors(file);
   const profile = profiles.get(options.profile)!;
   const numerics = portNumerics.get(options.numerics)!;
-  const verdicts = interruptibly(() => anchoredCheck({ model, ...run, profile }, tensors, numerics));
-  const divergence = firstDivergence(verdicts);
+  const {
+    tensors: verdicts,
+    divergence,
+    diagnosis,
+  } = interruptibly(() => judgeRun({ model, ...run, profile }, tensors, numerics));
   const settings = { profile: profile.name, numerics: numerics.name };
   if (options.json) {
     output.json({
       conforms: divergence === undefined,
       settings,
       first_divergence: divergence?.name ?? null,
+      diagnosis,
       tensors: verdicts.map(verdictJson),
     });
   } else {
-    for (const line of divergence === undefined ? praise(verdicts, settings) : blame(verdicts, divergence))
-      output.data(`${line}\n`);
+    const lines =
+      divergence === undefined
+        ? praise(verdicts, settings)
+        : [...blame(verdicts, divergence), ...diagnosis.map(({ says }) => `looks as if ${says}`)];
+    for (const line of lines) output.data(`${output.shown(line)}\n`);
   }
   if (divergence !== undefined) throw new NegativeVerdict();
 }
@@ -139,8 +145,10 @@ function praise(
   settings: { profile: string; numerics: string },
 ): string[] {
   const worst = worstOf(verdicts);
+  const left = count(verdicts, 'left-out');
+  const shown = `all ${thousands(verdicts.length - left)} tensors${left === 0 ? '' : ` that are shown (${thousands(left)} are left out)`}`;
   return [
-    `conforms: all ${thousands(verdicts.length)} tensors, profile ${settings.profile}, numerics ${settings.numerics}`,
+    `conforms: ${shown}, profile ${settings.profile}, numerics ${settings.numerics}`,
     `worst margin ${worst.margin.toFixed(3)}, at ${worst.name}`,
   ];
 }

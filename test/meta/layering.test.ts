@@ -56,6 +56,9 @@ const MAY: Record<string, readonly string[]> = {
     'lib/trace.ts',
   ],
   'lib/kit': [
+    'node:crypto',
+    'node:fs',
+    'node:path',
     'lib/errors.ts',
     'lib/schema.ts',
     'lib/math',
@@ -91,6 +94,7 @@ const MAY: Record<string, readonly string[]> = {
   'fixtures/corpus/sandbox.ts': ['quickjs-emscripten-core'],
   cli: ['cli', 'lib/index.ts', 'commander', 'ansis', 'cli-progress', 'node:'],
   'cli/chart.ts': ['d3-scale', 'd3-shape'],
+  'cli/conform/make.ts': ['cli', 'lib/index.ts', 'commander', 'nanotar', 'node:'],
   // The judges: what is right is a matter of the corpus, and no part of the method.
   'cli/evaluation': ['cli', 'lib/index.ts', 'node:', 'fixtures/corpus'],
 };

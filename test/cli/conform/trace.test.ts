@@ -71,6 +71,7 @@ describe('conform trace', () => {
     const { code, stdout } = await judge('shifted.safetensors', '--checkpoint', 'tiny');
     expect(code).toBe(1);
     expect(stdout).toContain('does not conform: macro.1.model.layers.0.self_attn.q_rope is wrong');
+    expect(stdout).toMatch(/\nlooks as if the position is one too large: position \d+ instead of \d+\n$/);
     const own = await judge('shifted.safetensors', '--checkpoint', 'tiny', '--profile', 'hf-generate');
     expect(own.code).toBe(0);
     expect(own.stdout).toContain('profile hf-generate');
@@ -121,7 +122,7 @@ describe('conform trace', () => {
       'compositional-embedder/C1: segment 0',
     ],
     ['numerics that are not known', ['run.safetensors', '--numerics', 'f8'], '--numerics'],
-    ['a profile whose table is rounded', ['run.safetensors', '--profile', 'gpt-fast'], '--profile'],
+    ['a profile that is not known', ['run.safetensors', '--profile', 'vllm'], '--profile'],
   ])('%s is refused', async (_, args, message) => {
     const { code, stdout, stderr } = await judge(...args, '--checkpoint', 'tiny');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
