@@ -1,5 +1,6 @@
 /** This package judged by its own kit; honest arithmetic of other kinds; deliberate mistakes. */
 
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type Arithmetic, f32, f64 } from '../../fixtures/harnesses/typescript/arithmetic.ts';
@@ -28,7 +29,42 @@ const faults = (all: readonly CaseVerdict[]) =>
     .map(({ id, outcome, message }) => ({ id, outcome, message }));
 const worst = (all: readonly CaseVerdict[]) => Math.max(...all.map((each) => each.worst?.margin ?? 0));
 
+/** Rules that no case can be about, and why. */
+const OUT_OF_SCOPE: readonly (readonly [RegExp, string])[] = [
+  [/^notation/, 'a port may check shapes when it is compiled'],
+  [/^numerics/, 'how this package rounds; a port is judged within bounds'],
+  [/^elementary-functions\/E[13]/, 'how this package makes its elementary functions'],
+  [
+    /^segmentation\/C(1|4|7)$/,
+    'about data and a base with a window, which the functions of the kit do not have',
+  ],
+  [/^(training|optimiser|recipe|evaluation)/, 'the kit asks for losses, not for training'],
+  [/^losses\/C(3|5)$/, 'about steps and teachers of a training'],
+  [
+    /^checkpoint\/C(2|4|5|6)$/,
+    'the models of the kit are single files of one element type; writing is not asked',
+  ],
+  [/^safetensors\/C(3|6)$/, 'about types in a header, and about writing'],
+  [/^trace\/T(2|3)$/, 'about the files of this package'],
+  [/^conformance/, 'about the judge'],
+];
+
 describe('the kit', () => {
+  it('every rule of SPEC that a port can break has a case, or a reason why it has none', () => {
+    const spec = readFileSync(new URL('../../SPEC.md', import.meta.url), 'utf8');
+    const rules = [...spec.matchAll(/^- \*\*`([a-z-]+\/[A-Z]\d+)`/gm)].map(([, rule]) => rule!);
+    const covered = new Set(kit.cases.flatMap((each) => each.spec));
+    expect(rules.length).toBeGreaterThan(100);
+    expect(
+      rules.filter((rule) => !covered.has(rule) && !OUT_OF_SCOPE.some(([pattern]) => pattern.test(rule))),
+    ).toEqual([]);
+    expect([...covered].filter((rule) => !rules.includes(rule))).toEqual([]);
+    const flags = new Set(kit.cases.flatMap((each) => each.flags));
+    for (const { rule } of mutants()) expect(rules).toContain(rule);
+    for (const flag of flags) expect(kit.description.notes).toHaveProperty([flag]);
+    for (const { rule } of Object.values(kit.description.notes)) expect(rules).toContain(rule);
+  });
+
   it('has at least 150 cases in every mode, some of each suite, and none comes twice', () => {
     expect(kit.cases.length).toBeGreaterThanOrEqual(150);
     expect(new Set(kit.cases.map(({ mode }) => mode))).toEqual(
