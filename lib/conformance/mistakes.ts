@@ -174,7 +174,7 @@ function ropeMistakes(rope: Kind<'rope'>, around: Surroundings): Alternative[] {
       turnedBy((i) => -scaled[i]!),
     ),
     // Of a single row of a run, others have shown that it is not left out: it stands at position 0.
-    ...(positions.length === 1 && index !== undefined && index > 0
+    ...(positions.length === 1 && index !== undefined && index > 1
       ? []
       : [one('rope-left-out', { kind: 'copy', x: rope.x })]),
     one(
