@@ -137,6 +137,7 @@ export {
   reportJson,
   verifyReport,
 } from './kit/report.ts';
+export { roundToBf16 } from './math/float.ts';
 export {
   type ReplayedUniforms,
   recordedUniforms,
