@@ -37,9 +37,6 @@ function run(index: number, file: string): { passed: string[]; failed: string[] 
 describe('deliberate mistakes', () => {
   it('there are at least twenty, and each can be planted in exactly one place', () => {
     expect(mutations.length).toBeGreaterThanOrEqual(20);
-    expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(
-      `plants ${mutations.length} deliberate mistakes`,
-    );
     for (const { mistake, file, find, also = [] } of mutations) {
       const code = readFileSync(join(root, file), 'utf8');
       for (const text of [find, ...also.map(([first]) => first)])
