@@ -7,11 +7,9 @@
  */
 
 import { CallerError } from '../errors.ts';
-import { baseLayers, tokenEmbeddings } from '../model/base.ts';
-import { compositionalEmbedder } from '../model/compositional-embedder.ts';
-import { isHamburger, type Model } from '../model/model.ts';
+import type { Model } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { discardTrace, type Trace } from '../trace.ts';
+import type { Trace } from '../trace.ts';
 import {
   generationEnd,
   type Limits,
@@ -20,10 +18,9 @@ import {
   type SoFar,
   type StopReason,
 } from './ends.ts';
-import { createKvCache, type EntryCache } from './kv-cache.ts';
-import { type MacroStep, openMacroStep } from './macro-step.ts';
-import { promptPositions, segmentPosition } from './positions.ts';
+import { segmentPosition } from './positions.ts';
 import { type Profile, trainProfile } from './profiles.ts';
+import { startRun } from './run.ts';
 import { type ConfidenceThreshold, checkConfidenceThreshold, continueConfidence } from './termination.ts';
 import { greedyChoice, type TokenChoice, tokenProbability } from './token-choice.ts';
 
@@ -249,81 +246,13 @@ export function checkForced(
   }
 }
 
-/** Rows of a prompt that go through the layers together: enough for fast products, few enough to need little room. */
-const ROWS_AT_ONCE = 64;
-
-/** The state of a run: cache, what enters the base next, and how many tokens there are. */
-interface Run {
-  readonly cache: EntryCache;
-  /** Macro-steps opened so far. */
-  readonly macroSteps: number;
-  /** Opens the next macro-step over what is pending. */
-  next(): MacroStep;
-  /** Makes a finished segment pending. */
-  push(segment: readonly number[]): void;
-  /** Gives back the memory of the run; the positions of the cache can still be read. */
-  end(): void;
-}
-
-function startRun(
-  given: Model,
+/** @throws CallerError generation/C1 (prompt, max tokens or max positions that a model cannot have) */
+export function checkLimits(
+  model: Model,
   prompt: readonly number[],
-  profile: Profile,
-  capacity: number,
-  trace: Trace = discardTrace,
-): Run {
-  // The cache lives as long as the run, everything else as long as its macro-step.
-  const kept = given.kernels.workspace();
-  const perMacroStep = given.kernels.workspace();
-  const model: Model = { ...given, kernels: perMacroStep, ropeTableRounding: profile.ropeTable };
-  const cache = createKvCache(kept, model.config, model.config.numHiddenLayers, capacity);
-  let macroSteps = 0;
-  let tokens = prompt.length;
-  // The prompt is never merged: every token is an entry of its own (generation/C8).
-  let pending: readonly number[] = prompt;
-  let positions = promptPositions(prompt.length);
-
-  /** Runs all of the prompt but the rows of the first macro-step. Cut in passes or not, the bits are the same (numerics/N6). */
-  const runEarlierRows = (): void => {
-    while (pending.length > ROWS_AT_ONCE) {
-      perMacroStep.reset();
-      const pass = { positions: positions.slice(0, ROWS_AT_ONCE), cache, outputRows: 1 };
-      baseLayers(model, tokenEmbeddings(model, pending.slice(0, ROWS_AT_ONCE)), pass, discardTrace);
-      pending = pending.slice(ROWS_AT_ONCE);
-      positions = positions.slice(ROWS_AT_ONCE);
-    }
-  };
-
-  return {
-    cache,
-    get macroSteps() {
-      return macroSteps;
-    },
-    next() {
-      // A trace that is wanted shows the whole prompt as one pass.
-      if (macroSteps === 0 && !trace.wanted) runEarlierRows();
-      perMacroStep.reset();
-      const macroTrace = trace.part('macro', macroSteps);
-      const entries =
-        macroSteps === 0 || !isHamburger(model)
-          ? tokenEmbeddings(model, pending)
-          : compositionalEmbedder(model, pending, macroTrace.part('comp_embedder'));
-      macroSteps += 1;
-      return openMacroStep(model, entries, positions, cache, macroTrace);
-    },
-    push(segment) {
-      tokens += segment.length;
-      pending = segment;
-      positions = [segmentPosition(tokens, profile)];
-    },
-    end() {
-      perMacroStep.free();
-      kept.free();
-    },
-  };
-}
-
-function checkLimits(model: Model, prompt: readonly number[], maxTokens: number, maxPositions: number): void {
+  maxTokens: number,
+  maxPositions: number,
+): void {
   const rule = 'generation/C1';
   const most = model.config.maxPositionEmbeddings;
   if (!(Number.isSafeInteger(maxTokens) && maxTokens >= 0)) {

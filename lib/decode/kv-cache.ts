@@ -15,6 +15,12 @@ import type { Tensor } from '../tensor/tensor.ts';
 export interface EntryCache extends KvCache {
   /** The RoPE position of each entry. Index and position differ once a segment has more than one token (kv-cache/C3). */
   readonly positions: readonly number[];
+  /**
+   * Forgets all entries but the first `length` (kv-cache/C4). What a pass appended and did not complete is forgotten as well.
+   *
+   * @throws InvariantError if there are not so many
+   */
+  truncate(length: number): void;
 }
 
 /**
@@ -54,6 +60,16 @@ export function createKvCache(
     },
     complete(newPositions) {
       positions.push(...newPositions);
+    },
+    truncate(length) {
+      assertInvariant(
+        length >= 0 && length <= positions.length,
+        'KV cache',
+        `at most the ${positions.length} entries that it has`,
+        () => `${length} to be kept`,
+      );
+      // Entries never change and the next ones overwrite those behind, so that forgetting the length is all.
+      positions.length = length;
     },
   };
 }

@@ -41,6 +41,20 @@ describe('KV cache', () => {
     expect([cache.length, cache.positions]).toEqual([2, [0, 4]]);
   });
 
+  it('kv-cache/C4: what is forgotten leaves no trace, in entries or positions', () => {
+    const cache = createKvCache(kernels, smallConfig, 1, 5);
+    cache.append(0, rows(3, 1), rows(3, 2));
+    cache.complete([0, 1, 4]);
+    cache.truncate(1);
+    expect([cache.length, cache.positions]).toEqual([1, [0]]);
+    const { keys, values } = cache.append(0, rows(1, 5), rows(1, 6));
+    cache.complete([2]);
+    expect(cache.positions).toEqual([0, 2]);
+    expect([keys.get(0, 0, 0), keys.get(1, 0, 0), values.get(1, 0, 0)]).toEqual([1, 5, 6]);
+    expect(() => cache.truncate(3)).toThrow(InvariantError);
+    expect(() => cache.truncate(-1)).toThrow(InvariantError);
+  });
+
   it('never grows beyond what was laid out', () => {
     const cache = createKvCache(kernels, smallConfig, 1, 1);
     expect(() => cache.append(0, rows(2, 1), rows(2, 1))).toThrow(InvariantError);
