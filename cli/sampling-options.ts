@@ -18,7 +18,7 @@ export interface SamplingOptions {
   readonly seed?: string;
 }
 
-/** `--temperature`, `--top-k`, `--top-p`, `--seed`. */
+/** `--temperature`, `--top-k`, `--top-p`, `--seed`; temperature 0 is greedy choice (token-choice/C3). */
 export function samplingOptions(): readonly [Option, Option, Option, Option] {
   return [
     option(

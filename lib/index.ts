@@ -65,12 +65,24 @@ export {
 } from './decode/profiles.ts';
 export { type ConfidenceThreshold, continueConfidence } from './decode/termination.ts';
 export {
+  adjustedGreedyChoice,
   greedyChoice,
   type SamplingOptions,
   samplingChoice,
   type TokenChoice,
   tokenProbability,
 } from './decode/token-choice.ts';
+export {
+  checkDistributionOptions,
+  checkLogitAdjustments,
+  type DistributionOptions,
+  drawToken,
+  type LogitAdjustments,
+  probabilitiesById,
+  probabilityOf,
+  type TokenDistribution,
+  tokenDistribution,
+} from './decode/token-distribution.ts';
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
 export {
   type Estimate,

@@ -111,6 +111,8 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
   };
   const stopRound = profile.stopArithmetic === 'mode' ? limits.round : (value: number) => value;
 
+  // Prompt and output, for the choice.
+  const tokens = [...prompt];
   let outputTokens = 0;
   let emitted = 0;
   const result = (stopReason: StopReason): Generation => ({
@@ -136,7 +138,8 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
       while (end === null) {
         const microIndex = segment.length;
         const { logits, stopProbability } = macroStep.microStep(segment.at(-1));
-        const id = choice(logits.data);
+        const id = choice(logits.data, tokens);
+        tokens.push(id);
         segment.push(id);
         outputTokens += 1;
         sawEos ||= eosTokenIds.includes(id);

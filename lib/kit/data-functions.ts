@@ -83,7 +83,7 @@ export function dataValue({ function: name, input }: Pick<CaseOf<'data'>, 'funct
       return endsByConfidence(stop_probability, confidence, ARITHMETICS[arithmetic]!);
     }
     case 'greedy':
-      return greedyChoice(Float64Array.from(given(inputs.greedy).logits));
+      return greedyChoice(Float64Array.from(given(inputs.greedy).logits), []);
     case 'sample': {
       const { logits, temperature, top_k, top_p, uniform } = given(inputs.sample);
       const uniforms = replayedUniforms([uniform]);
@@ -93,7 +93,7 @@ export function dataValue({ function: name, input }: Pick<CaseOf<'data'>, 'funct
         ...(top_p === null ? {} : { topP: top_p }),
         uniforms,
       });
-      return choice(Float64Array.from(logits));
+      return choice(Float64Array.from(logits), []);
     }
     case 'segment': {
       const { strategy, uncertainties, max_steps, min_threshold, ratio_threshold, theta } = given(

@@ -334,7 +334,7 @@ function decisionProblem(
     let sawEos = false;
     for (const [i, id] of tokens.entries()) {
       const micro = `macro.${macroStep}.micro.${i}`;
-      const best = greedyChoice(tensors.get(`${micro}.logits`)!.data);
+      const best = greedyChoice(tensors.get(`${micro}.logits`)!.data, []);
       if (best !== id)
         return `${micro}: token ${id} was chosen, but ${best} has the largest of the logits that are shown`;
       outputTokens += 1;

@@ -11,24 +11,24 @@ const drawn = (
   u: number,
   options: { temperature?: number; topK?: number; topP?: number } = {},
   from = logits,
-) => samplingChoice({ temperature: 1, ...options, uniforms: replayedUniforms([u]) })(from);
+) => samplingChoice({ temperature: 1, ...options, uniforms: replayedUniforms([u]) })(from, []);
 
 describe('greedy choice', () => {
   it('token-choice/C1: the lowest id of a tie', () => {
-    expect(greedyChoice(logits)).toBe(1);
-    expect(greedyChoice(Float64Array.from([3, 3, 3]))).toBe(0);
+    expect(greedyChoice(logits, [])).toBe(1);
+    expect(greedyChoice(Float64Array.from([3, 3, 3]), [])).toBe(0);
   });
 
   it('works below zero and at -Infinity', () => {
-    expect(greedyChoice(Float64Array.from([-5, -2, -3]))).toBe(1);
-    expect(greedyChoice(Float64Array.from([-Infinity, -1e300]))).toBe(1);
+    expect(greedyChoice(Float64Array.from([-5, -2, -3]), [])).toBe(1);
+    expect(greedyChoice(Float64Array.from([-Infinity, -1e300]), [])).toBe(1);
   });
 
   it('token-choice/C1: the same wherever the largest stands: most logits are passed over four at a time', () => {
     const logit = fc.constantFrom(-Infinity, -1, -0, 0, 2, 3, Number.NaN);
     fc.assert(
       fc.property(fc.array(logit, { minLength: 1, maxLength: 19 }), (values) => {
-        const choose = () => greedyChoice(Float32Array.from(values));
+        const choose = () => greedyChoice(Float32Array.from(values), []);
         if (values.some(Number.isNaN)) expect(choose).toThrow(`logit ${values.findIndex(Number.isNaN)}:`);
         else expect(choose()).toBe(values.indexOf(Math.max(...values)));
       }),
@@ -42,9 +42,9 @@ describe('greedy choice', () => {
       [1, Number.NaN],
       [1, Number.NaN, 2],
     ]) {
-      expect(() => greedyChoice(Float64Array.from(values))).toThrow('expected a number, found NaN');
+      expect(() => greedyChoice(Float64Array.from(values), [])).toThrow('expected a number, found NaN');
     }
-    expect(() => greedyChoice(new Float32Array(0))).toThrow('logits: expected at least one, found none');
+    expect(() => greedyChoice(new Float32Array(0), [])).toThrow('logits: expected at least one, found none');
   });
 });
 
@@ -82,7 +82,7 @@ describe('sampling', () => {
   it('token-choice/C4: one uniform for every token', () => {
     const uniforms = recordedUniforms(seededUniforms('7'));
     const choice = samplingChoice({ temperature: 1, topK: 3, topP: 0.9, uniforms });
-    for (let i = 0; i < 5; i++) choice(logits);
+    for (let i = 0; i < 5; i++) choice(logits, []);
     expect(uniforms.drawn.length).toBe(5);
   });
 
@@ -90,7 +90,7 @@ describe('sampling', () => {
     const uniforms = seededUniforms('frequency');
     const choice = samplingChoice({ temperature: 0.7, uniforms });
     const counts = new Float64Array(logits.length);
-    for (let i = 0; i < 20000; i++) counts[choice(logits)]! += 1;
+    for (let i = 0; i < 20000; i++) counts[choice(logits, [])]! += 1;
     const weights = [...logits].map((logit) => Math.exp(logit / 0.7));
     const total = weights.reduce((a, b) => a + b);
     counts.forEach((count, id) => {

@@ -416,6 +416,23 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'token-choice/C1: the lowest id of a tie',
   },
   {
+    mistake: 'the repetition penalty is applied once for every occurrence',
+    file: 'lib/decode/token-distribution.ts',
+    find: 'of new Set(previousTokens)',
+    replace: 'of previousTokens',
+    test: 'test/decode/token-distribution.test.ts',
+    caughtBy:
+      'step 2: a token that occurs twice is penalised once, the prompt counts, and below zero the penalty multiplies',
+  },
+  {
+    mistake: 'the order of logits tells -0 from the 0 that it equals',
+    file: 'lib/decode/falling-order.ts',
+    find: 'logits[id]! + 0)',
+    replace: 'logits[id]!)',
+    test: 'test/decode/falling-order.test.ts',
+    caughtBy: 'is the sorted order by definition, whether all are wanted or few',
+  },
+  {
     mistake: 'softmax without subtracting the maximum',
     file: 'lib/kernels/reference.ts',
     find: 'exp(round(value - column.data[r]!))',

@@ -12,6 +12,7 @@ import { promptPositions, segmentPosition } from '../../lib/decode/positions.ts'
 import { trainProfile } from '../../lib/decode/profiles.ts';
 import { endsByConfidence } from '../../lib/decode/termination.ts';
 import { greedyChoice, samplingChoice } from '../../lib/decode/token-choice.ts';
+import { adjustLogits, tokenDistribution } from '../../lib/decode/token-distribution.ts';
 import { meanOfEstimates } from '../../lib/evaluate/estimate.ts';
 import { figuresOf, speedOf } from '../../lib/evaluate/figures.ts';
 import type { Kernels } from '../../lib/kernels/kernels.ts';
@@ -210,11 +211,23 @@ const runners: Record<
       expect(endsByConfidence(p, tau, round), JSON.stringify({ p, tau, arithmetic })).toBe(ends);
     }
   },
+  'token-distribution': (e) => {
+    const logits = Float64Array.from(e.logits);
+    const logitBias = new Map(Object.entries(e.bias).map(([id, bias]) => [Number(id), bias as number]));
+    const adjustments = { logitBias, repetitionPenalty: e.repetition_penalty };
+    expect([...adjustLogits(logits, e.previous, adjustments)]).toEqual(e.adjusted);
+    for (const { top_k: topK, top_p: topP, min_p: minP, ids, weights, total } of e.cases) {
+      const options = { temperature: e.temperature, ...adjustments, topK, topP, minP };
+      const distribution = tokenDistribution(options)(logits, e.previous);
+      expect([...distribution.ids]).toEqual(ids);
+      near([...distribution.weights, distribution.total], [...weights, total]);
+    }
+  },
   'token-choice': (e) => {
-    expect(greedyChoice(Float64Array.from(e.greedy.logits))).toBe(e.greedy.id);
+    expect(greedyChoice(Float64Array.from(e.greedy.logits), [])).toBe(e.greedy.id);
     for (const { u, id } of e.sampled.draws) {
       const choice = samplingChoice({ temperature: e.sampled.temperature, uniforms: replayedUniforms([u]) });
-      expect(choice(Float64Array.from(e.sampled.logits))).toBe(id);
+      expect(choice(Float64Array.from(e.sampled.logits), [])).toBe(id);
     }
   },
   generation: (e, { numerics }) => {
