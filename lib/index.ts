@@ -45,6 +45,21 @@ export { type MistakeNote, mistakeNotes } from './conformance/mistake-notes.ts';
 export { type PortNumerics, portNumerics } from './conformance/numerics.ts';
 export type { ForcedRun } from './conformance/stages.ts';
 export { parseTraceDescription, type TraceDescription } from './conformance/trace-description.ts';
+export {
+  allFlops,
+  type CountedGeneration,
+  type CountedToken,
+  type Counts,
+  countedGeneration,
+  formulaCounts,
+  type Growth,
+  growthExponent,
+  growthOf,
+  kvBytes,
+  type Meter,
+  meter,
+  plainDecoderCounts,
+} from './decode/accounting.ts';
 export type { MacroStepEnd, StopReason } from './decode/ends.ts';
 export {
   type ForcedToken,
@@ -105,6 +120,7 @@ export {
   speedOf,
 } from './evaluate/figures.ts';
 export { type EvaluationReport, parseEvaluationReport } from './evaluate/report.ts';
+export { countingKernels, type FlopCounter, primitiveFlops } from './kernels/flops.ts';
 export type { Kernels, Workspace } from './kernels/kernels.ts';
 export { referenceKernels } from './kernels/reference.ts';
 export { type SimdCeilings, simdCeilings } from './kernels/simd/ceilings.ts';
@@ -158,7 +174,16 @@ export {
   type UniformSource,
 } from './math/random.ts';
 export { type HamburgerConfig, headSize, type ModelConfig } from './model/config.ts';
-export { type Cost, kvCacheSize, type MacroStepShape, macroStepCost, parameterCount } from './model/cost.ts';
+export {
+  type ByPart,
+  type Cost,
+  kvCacheSize,
+  type MacroStepShape,
+  type ModelPart,
+  macroStepCost,
+  modelParts,
+  parameterCount,
+} from './model/cost.ts';
 export { baseOf, createModel, type HamburgerModel, isHamburger, type Model } from './model/model.ts';
 export { basePrefix, parameters } from './model/weights.ts';
 

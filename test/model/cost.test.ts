@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formulaCounts } from '../../lib/decode/accounting.ts';
 import { teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
 import type { Kernels, Workspace } from '../../lib/kernels/kernels.ts';
@@ -62,7 +64,7 @@ function formula(
   config: ModelConfig,
   prompt: readonly number[],
   segments: readonly (readonly number[])[],
-): Cost {
+): Omit<Cost, 'flops'> {
   const total = { multiplyAdds: 0, numbersRead: 0 };
   segments.forEach((segment, m) => {
     const cost = macroStepCost(config, {
@@ -77,7 +79,35 @@ function formula(
   return total;
 }
 
+/** What `fixtures/goldens-cost/generate.py` counted, one operation of two numbers after the other. */
+// biome-ignore lint/suspicious/noExplicitAny: the generator's README describes the file.
+const goldens: any[] = JSON.parse(
+  readFileSync(new URL('../../fixtures/goldens-cost/cost.json', import.meta.url), 'utf8'),
+);
+
 describe('cost', () => {
+  it.each(goldens.map((golden, i) => [i, golden] as const))(
+    'cost/C1, C2, C3: golden run %i, counted number by number in another language',
+    (_, { config: c, promptTokens, segments, counts }) => {
+      const config: ModelConfig = {
+        ...smallConfig,
+        vocabSize: c.vocab_size,
+        hiddenSize: c.hidden_size,
+        intermediateSize: c.intermediate_size,
+        numHiddenLayers: c.num_hidden_layers,
+        numAttentionHeads: c.num_attention_heads,
+        numKeyValueHeads: c.num_key_value_heads,
+        hamburger: c.hamburger && {
+          maxSteps: c.hamburger.max_steps,
+          numMergerHeads: c.hamburger.num_merger_heads,
+          featureLayerIndices: c.hamburger.feature_layer_indices,
+          numMicroLayers: c.hamburger.num_micro_layers,
+        },
+      };
+      expect(formulaCounts(config, promptTokens, segments)).toEqual(counts);
+    },
+  );
+
   it('of a run of macro-steps, it is what the kernels are called for: no layer, head or row is left out or counted twice', () => {
     fc.assert(
       fc.property(runs, ({ prompt, segments }) => {

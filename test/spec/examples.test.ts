@@ -6,6 +6,7 @@ import { bytesSource } from '../../lib/checkpoint/byte-source.ts';
 import { openSafetensors } from '../../lib/checkpoint/safetensors.ts';
 import { boundedOperations, exactly } from '../../lib/conformance/bounded.ts';
 import { portNumerics } from '../../lib/conformance/numerics.ts';
+import { formulaCounts, growthOf, meter, plainDecoderCounts } from '../../lib/decode/accounting.ts';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
 import { promptPositions, segmentPosition } from '../../lib/decode/positions.ts';
@@ -26,6 +27,7 @@ import { cos, sin } from '../../lib/math/trigonometric.ts';
 import { features } from '../../lib/model/base.ts';
 import { compositionalEmbedder } from '../../lib/model/compositional-embedder.ts';
 import { configFault, type HamburgerConfig, type ModelConfig } from '../../lib/model/config.ts';
+import type { ModelPart } from '../../lib/model/cost.ts';
 import { stopProbability } from '../../lib/model/stop-head.ts';
 import { parameters } from '../../lib/model/weights.ts';
 import { add } from '../../lib/ops/add.ts';
@@ -46,7 +48,7 @@ import { learningRateAt } from '../../lib/train/schedule.ts';
 import { metrics, segmentSizes, strategies } from '../../lib/train/segmentation.ts';
 import { trainingPass } from '../../lib/train/tape.ts';
 import { metricsOf } from '../../lib/train/token-metrics.ts';
-import { fromNested, hamburgerOf, nested, smallConfig, sparseWeights } from '../helpers/models.ts';
+import { fromNested, hamburgerOf, modelOf, nested, smallConfig, sparseWeights } from '../helpers/models.ts';
 
 const spec = readFileSync(new URL('../../SPEC.md', import.meta.url), 'utf8');
 
@@ -348,6 +350,43 @@ const runners: Record<
       speedOf(times(e.speed.tokens, e.speed.seconds), times(e.speed.base_tokens, e.speed.base_seconds)),
     ).toMatchObject({ ratio, overall_ratio });
     near(Object.values(meanOfEstimates(e.mean.of)!), Object.values(e.mean.is));
+  },
+  cost: (e, kernels) => {
+    const { vocab_size, hidden_size, intermediate_size, num_hidden_layers, heads, hamburger } = e.config;
+    const config: ModelConfig = {
+      ...smallConfig,
+      vocabSize: vocab_size,
+      hiddenSize: hidden_size,
+      intermediateSize: intermediate_size,
+      numHiddenLayers: num_hidden_layers,
+      numAttentionHeads: heads,
+      numKeyValueHeads: heads,
+      hamburger: {
+        maxSteps: hamburger.max_steps,
+        numMergerHeads: hamburger.num_merger_heads,
+        featureLayerIndices: hamburger.feature_layer_indices,
+        numMicroLayers: hamburger.num_micro_layers,
+      },
+    };
+    const series = formulaCounts(config, e.prompt_tokens, e.segments);
+    const { model, trace, read } = meter(modelOf(config, kernels.numerics, undefined, kernels));
+    const prompt = Array.from({ length: e.prompt_tokens }, () => 0);
+    const segments = e.segments.map((s: number) => Array.from({ length: s }, () => 0));
+    teacherForced(model, { prompt, segments, trace });
+    expect(read()).toEqual(series.at(-1));
+    const flops = (part: ModelPart) => series.map((counts) => counts.flops[part]);
+    expect(flops('base')).toEqual(e.base);
+    expect(flops('compositionalEmbedder')).toEqual(e.compositional_embedder);
+    expect(flops('microStepDecoder')).toEqual(e.micro_step_decoder);
+    expect(flops('stopHead')).toEqual(e.stop_head);
+    expect(flops('lmHead')).toEqual(e.lm_head);
+    expect(series.map(({ kvEntries }) => kvEntries)).toEqual(e.kv_entries);
+    expect(series.map(({ microRows }) => microRows)).toEqual(e.micro_rows);
+    const { kvEntries, baseFlops } = growthOf(config, e.prompt_tokens, series);
+    near([kvEntries, baseFlops], [e.growth.kv_entries, e.growth.base_flops]);
+    const plain = plainDecoderCounts(config, e.prompt_tokens, series.length);
+    expect(plain.map(({ flops }) => flops.base)).toEqual(e.plain_decoder.base);
+    expect(plain.map(({ kvEntries }) => kvEntries)).toEqual(e.plain_decoder.kv_entries);
   },
   checkpoint: (e) => {
     const { vocab_size, hidden_size, intermediate_size, num_hidden_layers, heads, tied } = e.config;
