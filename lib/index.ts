@@ -70,6 +70,11 @@ export {
   type TeacherForcedOptions,
   teacherForced,
 } from './decode/generate.ts';
+export {
+  type LogProbabilities,
+  logProbabilities,
+  type TokenLogProbability,
+} from './decode/log-probabilities.ts';
 export { segmentPosition } from './decode/positions.ts';
 export {
   gptFastProfile,
@@ -197,6 +202,13 @@ export {
   encodePair,
   type PromptAndResponse,
 } from './text/prompt-and-response.ts';
+export {
+  checkStopStrings,
+  type StopStringMatcher,
+  type StopStringOptions,
+  type StopStringProgress,
+  stopStringMatcher,
+} from './text/stop-strings.ts';
 export { streamingDecoder } from './text/streaming-decoder.ts';
 export { type DecodeOptions, loadTokenizer, type TextTokenizer } from './text/tokenizer.ts';
 export { discardTrace, namedTrace, recordTrace, type Trace } from './trace.ts';

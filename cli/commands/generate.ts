@@ -199,6 +199,7 @@ function reportJson(run: Run, tokens: readonly TextToken[], generation: Generati
 
 const STOP_REASONS: Readonly<Record<StopReason, string>> = {
   eos: 'at a token that ends the text',
+  'stop-string': 'at a stop string',
   length: 'at the limit of output tokens',
   positions: 'at the last position',
 };

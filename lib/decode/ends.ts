@@ -10,10 +10,10 @@ import type { Profile } from './profiles.ts';
 import { type ConfidenceThreshold, endsByConfidence } from './termination.ts';
 
 /** Why a macro-step ended; the first of these that holds (generation/C3). */
-export type MacroStepEnd = 'eos' | 'limit' | 'max-steps' | 'confidence';
+export type MacroStepEnd = 'eos' | 'stop-string' | 'limit' | 'max-steps' | 'confidence';
 
 /** Why a generation ended (generation/C7). */
-export type StopReason = 'eos' | 'length' | 'positions';
+export type StopReason = 'eos' | 'stop-string' | 'length' | 'positions';
 
 /** What a generation may not exceed, and how it is ended. */
 export interface Limits {
@@ -38,6 +38,8 @@ export interface SoFar {
   readonly macroStep: number;
   /** Whether EOS is among the tokens of this macro-step. */
   readonly sawEos: boolean;
+  /** Whether the token completed a stop string (stop-strings/C1); false when absent. */
+  readonly stopped?: boolean;
 }
 
 /**
@@ -52,6 +54,7 @@ export function macroStepEnd(
 ): MacroStepEnd | null {
   const { profile, promptTokens, maxTokens, maxPositions, maxSteps, confidence } = limits;
   if (profile.eosEndsMacroStep && soFar.sawEos) return 'eos';
+  if (soFar.stopped) return 'stop-string';
   // Beyond so many output tokens the last one could not become a KV entry any more (generation/C2).
   const most = Math.min(maxTokens, maxPositions - promptTokens + 1);
   if (profile.atMaxTokens === 'end-macro-step' && soFar.outputTokens >= most) return 'limit';
@@ -65,6 +68,7 @@ export function macroStepEnd(
 export function generationEnd(soFar: SoFar, limits: Limits): StopReason | null {
   const { profile, promptTokens, maxTokens, maxPositions } = limits;
   if (soFar.sawEos && (profile.eosInFirstMacroStep || soFar.macroStep > 0)) return 'eos';
+  if (soFar.stopped) return 'stop-string';
   if (soFar.outputTokens >= maxTokens) return 'length';
   if (segmentPosition(promptTokens + soFar.outputTokens, profile) >= maxPositions) return 'positions';
   return null;

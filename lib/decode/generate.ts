@@ -18,6 +18,7 @@ import {
   type SoFar,
   type StopReason,
 } from './ends.ts';
+import { checkAlternatives, type LogProbabilities, logProbabilities } from './log-probabilities.ts';
 import { segmentPosition } from './positions.ts';
 import { type Profile, trainProfile } from './profiles.ts';
 import { startRun } from './run.ts';
@@ -42,6 +43,13 @@ export interface GenerateOptions {
   readonly eosTokenIds?: readonly number[];
   /** Whether to compute the probability of each token: an exponential for every entry of the vocabulary. Default false. */
   readonly probabilities?: boolean;
+  /** So many most probable tokens are told with the log-probability of each token; none of it when absent (log-probabilities). */
+  readonly alternatives?: number;
+  /**
+   * Asked once after each token that is emitted, with its id: true ends the generation with that token, whatever the macro-step would
+   * still have emitted; the token stays in the output (stop-strings/C5). Stop strings come in here: text is decoded by the caller (stop-strings/C1).
+   */
+  readonly stopAfter?: (id: number) => boolean;
   /** Receives every intermediate tensor. */
   readonly trace?: Trace;
 }
@@ -55,6 +63,8 @@ export interface GeneratedToken {
   readonly microIndex: number;
   /** Its probability under the model; `null` unless asked for. */
   readonly probability: number | null;
+  /** Its log-probability, and those of the most probable tokens; `null` unless asked for. */
+  readonly logProbabilities: LogProbabilities | null;
   /** p of the stop head; `null` for a plain base. */
   readonly stopProbability: number | null;
   /** c = 1 - p; `null` for a plain base. */
@@ -78,7 +88,8 @@ export interface Generation {
 /**
  * Generates, one token at a time.
  *
- * @throws CallerError generation/C1 (prompt or limit), base/C1 (an id outside the vocabulary), termination/C1 (confidence)
+ * @throws CallerError generation/C1 (prompt or limit), base/C1 (an id outside the vocabulary), termination/C1 (confidence),
+ *   log-probabilities/C1 (alternatives)
  */
 export function* generate(model: Model, options: GenerateOptions): Generator<GeneratedToken, Generation> {
   const {
@@ -90,9 +101,12 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
     choice = greedyChoice,
     eosTokenIds = model.config.eosTokenIds,
     probabilities = false,
+    alternatives,
+    stopAfter,
   } = options;
   checkLimits(model, prompt, maxTokens, maxPositions);
   checkConfidenceThreshold(confidence, 'confidence');
+  if (alternatives !== undefined) checkAlternatives(alternatives);
   const run = startRun(
     model,
     prompt,
@@ -144,16 +158,20 @@ export function* generate(model: Model, options: GenerateOptions): Generator<Gen
         outputTokens += 1;
         sawEos ||= eosTokenIds.includes(id);
 
-        soFar = { outputTokens, segmentTokens: segment.length, macroStep: macroIndex, sawEos };
+        const emits = profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens;
+        const stopped = emits && stopAfter?.(id) === true;
+        soFar = { outputTokens, segmentTokens: segment.length, macroStep: macroIndex, sawEos, stopped };
         end = macroStepEnd(soFar, stopProbability, limits);
 
-        if (profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens) {
+        if (emits) {
           emitted += 1;
           yield {
             id,
             macroStep: macroIndex,
             microIndex,
             probability: probabilities ? tokenProbability(logits.data, id) : null,
+            logProbabilities:
+              alternatives === undefined ? null : logProbabilities(logits.data, id, alternatives),
             stopProbability,
             confidence: stopProbability === null ? null : continueConfidence(stopProbability, stopRound),
             end,

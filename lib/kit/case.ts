@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { StopReason } from '../decode/ends.ts';
+import { assertInvariant } from '../errors.ts';
 import { parseWith, z } from '../schema.ts';
 
 /** What the kit and its rules are called: of {@link KIT_VERSION} all cases are, {@link INTERPRETATION} says how they are read. */
@@ -128,6 +130,12 @@ export type Attempt = z.infer<typeof attempt>;
 
 /** Tokens of each macro-step of a free run, and why it ended. */
 export type Decisions = z.infer<typeof decisions>;
+
+/** The reason as cases have it: their runs have no stop strings. */
+export function stopReasonOf(reason: StopReason): Decisions['stop_reason'] {
+  assertInvariant(reason !== 'stop-string', 'stop reason', 'one of a run without stop strings', () => reason);
+  return reason;
+}
 
 /** @throws DataError naming the place of what is wrong */
 export const parseCase = (json: unknown, subject: string): Case => parseWith(caseSchema, json, subject);

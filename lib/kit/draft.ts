@@ -26,6 +26,7 @@ import {
   KIT_VERSION,
   PROTOCOL,
   parseCase,
+  stopReasonOf,
 } from './case.ts';
 import { casePath, KIT_FILE, type KitDescription, sha256, tensorsPath } from './kit.ts';
 import { kitWeight } from './numbers.ts';
@@ -297,7 +298,8 @@ function mistakenRuns(
     const macroSteps: number[][] = [];
     for (;;) {
       const next = generation.next();
-      if (next.done === true) return { macro_steps: macroSteps, stop_reason: next.value.stopReason };
+      if (next.done === true)
+        return { macro_steps: macroSteps, stop_reason: stopReasonOf(next.value.stopReason) };
       if (next.value.macroStep === macroSteps.length) macroSteps.push([]);
       macroSteps.at(-1)!.push(next.value.id);
     }

@@ -24,7 +24,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { namedTrace, recordTrace, type Trace } from '../trace.ts';
 import { stopCrossEntropy, tokenCrossEntropy } from '../train/losses.ts';
 import { metricsOf } from '../train/token-metrics.ts';
-import { type Answer, type Attempt, type Case, type Claim, PROTOCOL } from './case.ts';
+import { type Answer, type Attempt, type Case, type Claim, PROTOCOL, stopReasonOf } from './case.ts';
 import { dataValue } from './data-functions.ts';
 import type { Kit } from './kit.ts';
 import { opParameters, parametersOf } from './op-stages.ts';
@@ -126,7 +126,7 @@ function runFree(task: Extract<Attempt, { mode: 'free' }>, model: HamburgerModel
       status: 'ok',
       dump: 'dump.safetensors',
       macro_steps: macroSteps,
-      stop_reason: next.value.stopReason,
+      stop_reason: stopReasonOf(next.value.stopReason),
     },
     tensors: emittedOnly(tensors, macroSteps),
   };

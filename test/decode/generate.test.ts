@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
-import { gptFastProfile, hfGenerateProfile, type Profile, trainProfile } from '../../lib/decode/profiles.ts';
-import { samplingChoice } from '../../lib/decode/token-choice.ts';
+import {
+  gptFastProfile,
+  hfGenerateProfile,
+  type Profile,
+  profiles,
+  trainProfile,
+} from '../../lib/decode/profiles.ts';
+import { greedyChoice, samplingChoice, type TokenChoice } from '../../lib/decode/token-choice.ts';
 import type { Kernels } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
@@ -85,6 +91,75 @@ describe('generation', () => {
     expect(run({ prompt: [0.5] })).toThrow('base/C1');
     expect(run({ confidence: 1.01 })).toThrow('termination/C1');
     expect(run({ confidence: Number.NaN })).toThrow('termination/C1');
+  });
+
+  it.each(['train', 'hf-generate', 'gpt-fast'])(
+    'stop-strings/C1, stop-strings/C5: the token after which the caller stops is the last one, and emitted, whatever its macro-step would still emit (%s)',
+    (name) => {
+      const profile = profiles.get(name)!;
+      const options = { prompt, maxTokens: 14, confidence: 0, profile, eosTokenIds: [] };
+      const whole = finish(generate(model, options));
+      for (let n = 1; n < whole.tokens.length; n++) {
+        const seen: number[] = [];
+        const stopAfter = (id: number) => seen.push(id) === n;
+        const { tokens, result } = finish(generate(model, { ...options, stopAfter }));
+        expect(seen).toEqual(tokens.map(({ id }) => id));
+        expect(tokens).toEqual([
+          ...whole.tokens.slice(0, n - 1),
+          { ...whole.tokens[n - 1], end: 'stop-string' },
+        ]);
+        const macroSteps = tokens.at(-1)!.macroStep + 1;
+        const entryPositions = whole.result.entryPositions.slice(0, prompt.length + macroSteps - 1);
+        expect(result).toEqual({
+          stopReason: 'stop-string',
+          promptTokens: prompt.length,
+          outputTokens: n,
+          macroSteps,
+          entryPositions,
+        });
+      }
+    },
+  );
+
+  it('stop-strings/C1: comes after EOS and before the limit among the reasons; of tokens that a profile cuts off nobody is asked', () => {
+    const first = finish(generate(model, { prompt, maxTokens: 1 })).tokens[0]!.id;
+    const reasonOf = (options: object) =>
+      finish(generate(model, { prompt, maxTokens: 9, confidence: 0, stopAfter: () => true, ...options }));
+    expect(reasonOf({ eosTokenIds: [first] }).result.stopReason).toBe('eos');
+    expect(reasonOf({ maxTokens: 1, eosTokenIds: [] }).result.stopReason).toBe('stop-string');
+    let asked = 0;
+    const stopAfter = () => ++asked > 99;
+    const cut = reasonOf({ maxTokens: 5, eosTokenIds: [], profile: gptFastProfile, stopAfter });
+    expect({ asked, reason: cut.result.stopReason }).toEqual({ asked: 5, reason: 'length' });
+  });
+
+  it('a choice sees prompt and output so far, tokens of its own macro-step included', () => {
+    const seen: number[][] = [];
+    const choice: TokenChoice = (logits, previousTokens) => {
+      seen.push([...previousTokens]);
+      return greedyChoice(logits, previousTokens);
+    };
+    const { tokens } = finish(
+      generate(model, { prompt, maxTokens: 9, confidence: 0, eosTokenIds: [], choice }),
+    );
+    const ids = tokens.map(({ id }) => id);
+    expect(seen).toEqual(ids.map((_, i) => [...prompt, ...ids.slice(0, i)]));
+  });
+
+  it('log-probabilities/C1: of every token on request; a number of alternatives that is none is refused', () => {
+    const { tokens } = finish(
+      generate(model, { prompt, maxTokens: 5, alternatives: 2, probabilities: true }),
+    );
+    for (const { id, probability, logProbabilities } of tokens) {
+      expect(Math.exp(logProbabilities!.logProbability)).toBeCloseTo(probability!, 14);
+      expect(logProbabilities!.alternatives[0]!.id).toBe(id);
+      expect(logProbabilities!.alternatives).toHaveLength(2);
+    }
+    expect(finish(generate(model, { prompt, maxTokens: 1 })).tokens[0]!.logProbabilities).toBeNull();
+    for (const alternatives of [-1, 0.5])
+      expect(() => finish(generate(model, { prompt, maxTokens: 1, alternatives }))).toThrow(
+        'log-probabilities/C1',
+      );
   });
 
   it('generation/C1: max_tokens 0 emits nothing', () => {

@@ -9,6 +9,7 @@ import { portNumerics } from '../../lib/conformance/numerics.ts';
 import { formulaCounts, growthOf, meter, plainDecoderCounts } from '../../lib/decode/accounting.ts';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
+import { logProbabilities } from '../../lib/decode/log-probabilities.ts';
 import { promptPositions, segmentPosition } from '../../lib/decode/positions.ts';
 import { trainProfile } from '../../lib/decode/profiles.ts';
 import { endsByConfidence } from '../../lib/decode/termination.ts';
@@ -38,6 +39,7 @@ import { rope, ropeFrequencies, ropeTable } from '../../lib/ops/rope.ts';
 import { softmax } from '../../lib/ops/softmax.ts';
 import { swiglu } from '../../lib/ops/swiglu.ts';
 import { type Numerics, sizeOf, type Tensor } from '../../lib/tensor/tensor.ts';
+import { type StopStringProgress, stopStringMatcher } from '../../lib/text/stop-strings.ts';
 import { discardTrace, recordTrace } from '../../lib/trace.ts';
 import { batchesFrom, shuffled, totalSteps } from '../../lib/train/batches.ts';
 import { withBreaks } from '../../lib/train/breaks.ts';
@@ -252,6 +254,30 @@ const runners: Record<
       expect(emitted).toEqual(segments);
       expect(next.value.entryPositions).toEqual(positions);
     }
+  },
+  'stop-strings': (e) => {
+    for (const { pieces, certain, found, rest, kept } of e.runs) {
+      const matcher = stopStringMatcher(e.stop_strings);
+      const steps = certain.map((_: string, i: number) => matcher.push(pieces[i]));
+      expect(steps.map(({ text }: StopStringProgress) => text)).toEqual(certain);
+      expect(steps.at(-1).found).toBe(found);
+      expect(matcher.flush()).toBe(rest ?? '');
+      const keeping = stopStringMatcher(e.stop_strings, { keep: true });
+      const all = certain.map((_: string, i: number) => keeping.push(pieces[i]).text).join('');
+      if (found !== null) expect(all).toBe(kept);
+    }
+  },
+  'log-probabilities': (e) => {
+    const { logProbability, alternatives } = logProbabilities(
+      Float64Array.from(e.logits),
+      e.id,
+      e.alternatives,
+    );
+    near(logProbability, e.log_probability);
+    near(
+      alternatives.map((each) => [each.id, each.logProbability]),
+      e.most_probable,
+    );
   },
   segmentation: (e) => {
     const vocabularySize = e.logits.length;
