@@ -86,6 +86,31 @@ export function choiceList<T extends string>(choices: readonly T[]): (text: stri
   };
 }
 
+/** Parser of an option that can be given several times: a list of all its values. */
+export function repeatable<T>(parse: (text: string) => T): (text: string, before?: readonly T[]) => T[] {
+  return (text, before = []) => [...before, parse(text)];
+}
+
+const MINUS_INFINITY = /^-inf(inity)?$/i;
+
+/** Parser of `ID=VALUE`, which can be given once for each id: a map of all values; -inf is a value. */
+export function logitBias(
+  text: string,
+  before: ReadonlyMap<number, number> = new Map(),
+): Map<number, number> {
+  const [id = '', value = '', ...more] = text.split('=');
+  const token = integerOf(id.trim());
+  const bias = MINUS_INFINITY.test(value)
+    ? Number.NEGATIVE_INFINITY
+    : NUMBER.test(value)
+      ? Number(value)
+      : Number.NaN;
+  if (token === undefined || more.length > 0 || !(bias < Number.POSITIVE_INFINITY)) {
+    return refuse("a token id, '=' and a number or -inf, such as '13=-2.5'", text);
+  }
+  return before.has(token) ? refuse('each token id once', text) : new Map([...before, [token, bias]]);
+}
+
 /** `1,2,3|4|5,6`: segments of ids. */
 export function segmentList(text: string): number[][] {
   const expected = "token ids with commas between, in segments with '|' between, such as '1,2,3|4|5,6'";
@@ -124,7 +149,7 @@ export function fileNamed(extension: string): (text: string) => string {
 export function option<T>(
   flags: string,
   description: string,
-  parse?: (text: string) => T,
+  parse?: (text: string, before?: T) => T,
   fallback?: { readonly value: T; readonly shown?: string },
 ): Option {
   const made = new Option(flags, description);

@@ -14,7 +14,7 @@ export interface ReportedToken
 }
 
 /** One token as JSON. */
-export function tokenJson({ id, text, probability, stopProbability, confidence }: ReportedToken): unknown {
+export function tokenJson({ id, text, probability, stopProbability, confidence }: ReportedToken): object {
   return {
     id,
     ...(text === undefined ? {} : { text }),
@@ -25,7 +25,7 @@ export function tokenJson({ id, text, probability, stopProbability, confidence }
 }
 
 /** A number that JSON can say, else `null`: the stop head of a broken checkpoint can overflow. */
-function finite(value: number | null): number | null {
+export function finite(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 

@@ -9,10 +9,10 @@ import {
   baseOf,
   CallerError,
   type Checkpoint,
+  checkLogitAdjustments,
   DataError,
   decodeUtf8,
   type GenerateOptions,
-  greedyChoice,
   isHamburger,
   type Model,
   type Numerics,
@@ -24,8 +24,7 @@ import {
   readWhole,
   renderChat,
   replayedUniforms,
-  samplingChoice,
-  seededUniforms,
+  sampleUniforms,
   show,
   type TextTokenizer,
   type TokenChoice,
@@ -36,7 +35,15 @@ import { arithmeticOptions, checkpointOption, loadModel, type ModelOptions } fro
 import { namingOptions, type OptionNames } from './option-names.ts';
 import { choice, confidence, integer, integerList, type OrNone, option, orNull } from './options.ts';
 import { toyCheckpoint } from './package-root.ts';
-import { DEFAULT_SEED, type SamplingOptions, samplingOptions } from './sampling-options.ts';
+import {
+  choiceOf,
+  DEFAULT_SEED,
+  type SamplingOptions,
+  samplingOptionNames,
+  samplingOptions,
+  samplingSettings,
+  uselessOptions,
+} from './sampling-options.ts';
 
 /** What the shipped checkpoint is asked where nothing is; a message of its chat template. */
 const TOY_PROMPT =
@@ -64,8 +71,7 @@ export interface RunOptions extends ModelOptions, SamplingOptions {
  */
 export function addRunOptions(command: Command, maxTokens: number): Command {
   const [numerics, kernels, threads] = arithmeticOptions();
-  const [temperature, topK, topP, seed] = samplingOptions();
-  return command
+  command
     .argument('[prompt]', 'text to continue (default, with the toy checkpoint: a request, as with --chat)')
     .optionsGroup('Options of the prompt:')
     .addOption(option('--prompt-file <file>', 'take the prompt from a UTF-8 file, final line feed included'))
@@ -105,16 +111,14 @@ export function addRunOptions(command: Command, maxTokens: number): Command {
     )
     .addOption(
       option('--max-positions <n>', "most positions of prompt and output (default: the model's)", integer(1)),
-    )
-    .addOption(temperature)
-    .addOption(topK)
-    .addOption(topP)
-    .addOption(seed)
+    );
+  for (const each of samplingOptions()) command.addOption(each);
+  return command
     .addOption(
       option(
         '--uniforms <file>',
         'sample with these numbers instead: a JSON list, each from 0 to below 1',
-      ).conflicts('seed'),
+      ).conflicts(['seed', 'numSamples']),
     )
     .addOption(numerics)
     .addOption(kernels)
@@ -130,7 +134,7 @@ export interface Prompt {
 }
 
 /** What was chosen, by the options or by default, for reports. */
-export interface Settings {
+export interface Settings extends ReturnType<typeof samplingSettings> {
   readonly mode: (typeof MODES)[number];
   readonly profile: string;
   /** `null` for a plain base. */
@@ -139,10 +143,6 @@ export interface Settings {
   readonly kernels: string;
   readonly max_tokens: number;
   readonly max_positions: number;
-  /** 0 for the likeliest token. */
-  readonly temperature: number;
-  readonly top_k: number | null;
-  readonly top_p: number | null;
   /** `null` if nothing was drawn from a seed. */
   readonly seed: string | null;
 }
@@ -156,8 +156,10 @@ export interface Run {
   /** Whether the prompt is a message in the chat template. */
   readonly chat: boolean;
   readonly profile: Profile;
-  /** For `generate` of the library; without probabilities and trace. */
+  /** For `generate` of the library; without probabilities and trace. Its choice is that of sample 0. */
   readonly generateOptions: GenerateOptions;
+  /** The choice of one of several samples, from 0; none depends on another. */
+  choiceOfSample(n: number): TokenChoice;
   readonly settings: Settings;
   /** Threads that share the work; no result depends on it. */
   readonly threads: number;
@@ -186,7 +188,8 @@ export function prepareRun(
       });
     }
     const { prompt, chat } = readPrompt(context, checkpoint, argument, options);
-    const { tokenChoice, draws } = readChoice(context, options);
+    namingOptions(samplingOptionNames, () => checkLogitAdjustments(options, checkpoint.config.vocabSize));
+    const { choiceOfSample, draws } = readChoice(context, options);
     const { model, threads } = loadModel(context, checkpoint, options);
     if (mode === 'base' && options.confidence !== undefined) {
       context.output.say('note: --confidence has no effect with --mode base');
@@ -208,8 +211,9 @@ export function prepareRun(
         ...(maxPositions === undefined ? {} : { maxPositions }),
         confidence: orNull(threshold),
         profile,
-        choice: tokenChoice,
+        choice: choiceOfSample(0),
       },
+      choiceOfSample,
       settings: {
         mode,
         profile: profile.name,
@@ -218,9 +222,7 @@ export function prepareRun(
         kernels: model.kernels.name,
         max_tokens: maxTokens,
         max_positions: maxPositions ?? model.config.maxPositionEmbeddings,
-        temperature: options.temperature,
-        top_k: sampled ? (options.topK ?? null) : null,
-        top_p: sampled ? (options.topP ?? null) : null,
+        ...samplingSettings(options),
         seed: sampled && draws === undefined ? (options.seed ?? DEFAULT_SEED) : null,
       },
       threads,
@@ -230,6 +232,7 @@ export function prepareRun(
         'max tokens': '--max-tokens',
         'max positions': '--max-positions',
         'replayed draws': '--uniforms',
+        ...samplingOptionNames,
       },
       unusedDraws: () => draws?.remaining ?? 0,
     };
@@ -318,26 +321,15 @@ export function textOf({ tokenizer }: Checkpoint, ids: readonly number[]): strin
 function readChoice(
   { output }: Context,
   options: RunOptions,
-): { tokenChoice: TokenChoice; draws: ReplayedUniforms | undefined } {
-  const { temperature, topK, topP, seed, uniforms: file } = options;
-  if (temperature === 0) {
-    const useless = Object.entries({ '--top-k': topK, '--top-p': topP, '--seed': seed, '--uniforms': file })
-      .filter(([, value]) => value !== undefined)
-      .map(([name]) => name);
-    if (useless.length > 0) output.say(`note: ${useless.join(', ')}: no effect with --temperature 0`);
-    return { tokenChoice: greedyChoice, draws: undefined };
-  }
+): { choiceOfSample: (n: number) => TokenChoice; draws: ReplayedUniforms | undefined } {
+  const { temperature, seed = DEFAULT_SEED, uniforms: file } = options;
+  const useless = uselessOptions(options);
+  if (useless.length > 0) output.say(`note: ${useless.join(', ')}: no effect with --temperature 0`);
   const draws =
-    file === undefined
+    file === undefined || temperature === 0
       ? undefined
       : namingOptions({ draw: '--uniforms' }, () => replayedUniforms(readNumbers(file)));
-  const tokenChoice = samplingChoice({
-    temperature,
-    ...(topK === undefined ? {} : { topK }),
-    ...(topP === undefined ? {} : { topP }),
-    uniforms: draws ?? seededUniforms(seed ?? DEFAULT_SEED),
-  });
-  return { tokenChoice, draws };
+  return { choiceOfSample: (n) => choiceOf(options, draws ?? sampleUniforms(seed, n)), draws };
 }
 
 function readNumbers(file: string): number[] {

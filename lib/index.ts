@@ -88,6 +88,7 @@ export {
   adjustedGreedyChoice,
   greedyChoice,
   type SamplingOptions,
+  sampleUniforms,
   samplingChoice,
   type TokenChoice,
   tokenProbability,

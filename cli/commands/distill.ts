@@ -6,6 +6,7 @@
 
 import type { Command } from 'commander';
 import {
+  checkLogitAdjustments,
   type DistillOptions,
   decodeUtf8,
   distill,
@@ -20,7 +21,13 @@ import { namingOptions } from '../option-names.ts';
 import { examples, fileNamed, integer, option } from '../options.ts';
 import { thousands } from '../output.ts';
 import { promptIds } from '../prompt-ids.ts';
-import { DEFAULT_SEED, type SamplingOptions, samplingOptions } from '../sampling-options.ts';
+import {
+  choiceOf,
+  DEFAULT_SEED,
+  type SamplingOptions,
+  samplingOptionNames,
+  samplingOptions,
+} from '../sampling-options.ts';
 import { tokenText } from '../token-text.ts';
 
 const DEFAULT_MAX_TOKENS = 256;
@@ -34,8 +41,7 @@ interface Options extends Omit<ModelOptions, 'checkpoint'>, SamplingOptions {
 
 export function addDistill(program: Command, context: Context): void {
   const [numerics, kernels, threads] = arithmeticOptions();
-  const [temperature, topK, topP, seed] = samplingOptions();
-  program
+  const command = program
     .command('distill')
     .summary('let a base answer prompts, for training')
     .description(
@@ -61,11 +67,9 @@ export function addDistill(program: Command, context: Context): void {
     .optionsGroup('Options of decoding:')
     .addOption(
       option('--max-tokens <n>', 'most tokens of a response', integer(1), { value: DEFAULT_MAX_TOKENS }),
-    )
-    .addOption(temperature)
-    .addOption(topK)
-    .addOption(topP)
-    .addOption(seed)
+    );
+  for (const each of samplingOptions()) command.addOption(each);
+  command
     .addOption(numerics)
     .addOption(kernels)
     .addOption(threads)
@@ -88,7 +92,7 @@ async function action(context: Context, folder: string, options: Options): Promi
   let tokens = 0;
   const progress = output.progress('Answering');
   for (const [n, { prompt, ids, place }] of prompts.entries()) {
-    const names = { prompt: place, 'token id': place, temperature: '--temperature', 'top-p': '--top-p' };
+    const names = { ...samplingOptionNames, prompt: place, 'token id': place };
     const response = namingOptions(names, () => interruptibly(() => distill(model, ids, n, settings)));
     progress.update(n + 1, prompts.length);
     await output.turn();
@@ -107,9 +111,9 @@ async function action(context: Context, folder: string, options: Options): Promi
     output.say(`left out: ${thousands(cut)} responses that --max-tokens or the positions cut short`);
 }
 
-function settingsOf({ maxTokens, temperature, topK, topP, seed = DEFAULT_SEED }: Options): DistillOptions {
-  const limits = { ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }) };
-  return { maxTokens, seed, sampling: temperature === 0 ? null : { temperature, ...limits } };
+function settingsOf(options: Options): DistillOptions {
+  const { maxTokens, seed = DEFAULT_SEED } = options;
+  return { maxTokens, seed, choice: (uniforms) => choiceOf(options, uniforms) };
 }
 
 /** Opens the base, makes ids of all prompts, and loads the model. */
@@ -122,6 +126,7 @@ function prepare(context: Context, folder: string, options: Options) {
       place,
       ids: promptIds(checkpoint, prompt, options.chat === true),
     }));
+    namingOptions(samplingOptionNames, () => checkLogitAdjustments(options, checkpoint.config.vocabSize));
     const { model } = loadModel(context, checkpoint, options);
     return { checkpoint, model, prompts };
   } finally {

@@ -5,15 +5,21 @@
  */
 
 import type { Command } from 'commander';
-import { type GeneratedToken, type Generation, generate, type StopReason } from '../../lib/index.ts';
+import {
+  checkStopStrings,
+  type GeneratedToken,
+  type Generation,
+  generate,
+  type StopReason,
+} from '../../lib/index.ts';
 import type { Context } from '../context.ts';
 import { takeFor } from '../interrupt.ts';
 import { namingOptions } from '../option-names.ts';
-import { examples, option } from '../options.ts';
-import { type Output, type Shading, shading, table } from '../output.ts';
-import { byMacroStep, type ReportedToken, tokenJson } from '../report.ts';
-import { addRunOptions, prepareRun, type Run, type RunOptions } from '../run.ts';
-import { tokenText } from '../token-text.ts';
+import { examples, integer, nonEmpty, option, repeatable } from '../options.ts';
+import { type Output, type Progress, type Shading, shading, table } from '../output.ts';
+import { byMacroStep, finite, type ReportedToken, tokenJson } from '../report.ts';
+import { addRunOptions, prepareRun, type Run, type RunOptions, tokenizerOf } from '../run.ts';
+import { sampleText } from '../sample-text.ts';
 
 const DEFAULT_MAX_TOKENS = 256;
 
@@ -26,14 +32,32 @@ const SLOW_MS = 150;
 interface Options extends RunOptions {
   /** False with `--no-prompt`. */
   readonly prompt: boolean;
+  readonly stop?: readonly string[];
+  readonly keepStop?: boolean;
+  readonly numSamples?: number;
+  readonly logprobs?: number;
   readonly segments?: true;
   readonly color?: boolean;
   readonly stats?: boolean;
   readonly json?: true;
 }
 
-/** An output token and what it adds to the text. */
-interface TextToken extends GeneratedToken, ReportedToken {}
+/** An output token and what it did to the text. */
+interface TextToken extends GeneratedToken, ReportedToken {
+  /** How many UTF-16 units of the text may be printed with it. */
+  readonly certain: number;
+}
+
+/** One of several continuations of the prompt. */
+interface Sample {
+  readonly tokens: readonly TextToken[];
+  /** `null` without a tokenizer. */
+  readonly text: string | null;
+  readonly stopString: string | null;
+  readonly generation: Generation;
+  readonly firstSeconds: number;
+  readonly seconds: number;
+}
 
 export function addGenerate(program: Command, context: Context): void {
   const command = program
@@ -45,6 +69,20 @@ export function addGenerate(program: Command, context: Context): void {
     );
   addRunOptions(command, DEFAULT_MAX_TOKENS)
     .addOption(option('--no-prompt', 'print only what follows the prompt, as always with --chat'))
+    .addOption(
+      option('--stop <text>', 'end the text before this one; repeatable', repeatable(nonEmpty('a text'))),
+    )
+    .addOption(option('--keep-stop', 'print the text of --stop that was found, too'))
+    .addOption(
+      option('--num-samples <n>', 'continue the prompt n times, each with draws of its own', integer(1)),
+    )
+    .addOption(
+      option(
+        '--logprobs <n>',
+        'with each token its log-probability and the n likeliest, in --json or in a table on stderr',
+        integer(0),
+      ),
+    )
     .addOption(option('--segments', "print '|' before the tokens of each macro-step"))
     .addOption(option('--color', 'print colours even if not to a terminal'))
     .addOption(option('--no-color', 'print no colours'))
@@ -57,6 +95,9 @@ export function addGenerate(program: Command, context: Context): void {
         'hamburger generate "Tell a story in 4 sentences with the words jumped, kite, hungry." --chat',
         'hamburger generate --confidence 0.95 --segments --stats',
         'hamburger generate "One day" --temperature 0.8 --top-p 0.9 --seed 7 --max-tokens 40',
+        'hamburger generate "One day" --temperature 1 --min-p 0.1 --num-samples 3 --stop "." --max-tokens 40',
+        'hamburger generate "One day" --repetition-penalty 1.3 --logit-bias 278=-inf --max-tokens 20',
+        'hamburger generate "One day" --logprobs 3 --max-tokens 5 --json',
         'hamburger generate --mode base --numerics f64 --max-tokens 20 --json',
         'hamburger generate --checkpoint tiny --prompt-ids 1,2,3 --max-tokens 8',
       ),
@@ -66,44 +107,89 @@ export function addGenerate(program: Command, context: Context): void {
 
 async function action(context: Context, argument: string | undefined, options: Options): Promise<void> {
   const { output } = context;
+  const { stop = [], numSamples } = options;
+  namingOptions({ 'stop string': '--stop' }, () => checkStopStrings(stop));
   const run = prepareRun(context, argument, options, DEFAULT_MAX_TOKENS);
-  const shades = options.json ? undefined : shading(output, options.color);
-  const printer = options.json ? progressPrinter(output, run) : textPrinter(output, run, options, shades);
-  const probabilities = options.json === true || shades !== undefined;
+  if (stop.length > 0) tokenizerOf(run.checkpoint, '--stop looks for a text');
+  if (options.keepStop && stop.length === 0) output.say('note: --keep-stop: no effect without --stop');
+  if (numSamples !== undefined && options.temperature === 0)
+    output.say('note: --num-samples: with --temperature 0 all samples are the same');
 
-  const { tokenizer } = run.checkpoint;
-  const decoder = tokenizer === null ? undefined : tokenText(tokenizer, run.prompt.ids);
-  const tokens: TextToken[] = [];
-  const started = performance.now();
-  let firstSeconds = 0;
-  const generation = await inSlices(
-    context,
-    run,
-    generate(run.model, { ...run.generateOptions, probabilities }),
-    (generated) => {
-      if (tokens.length === 0) firstSeconds = (performance.now() - started) / 1000;
-      const token = decoder === undefined ? generated : { ...generated, text: decoder.push(generated.id) };
-      tokens.push(token);
-      printer.token(token);
-    },
-  );
-  const seconds = (performance.now() - started) / 1000;
-  // Bytes of a character that was never finished belong to the last token.
-  const rest = decoder?.flush() ?? '';
-  const last = tokens.pop();
-  if (last !== undefined)
-    tokens.push({ ...last, ...(last.text === undefined ? {} : { text: last.text + rest }) });
-  printer.end(rest);
-  // Nobody listens any more; the run was cut short.
-  if (generation === undefined) return;
-  if (options.json) output.json(reportJson(run, tokens, generation));
+  const shades = options.json ? undefined : shading(output, options.color);
+  const count = numSamples ?? 1;
+  const samples: Sample[] = [];
+  const progress = options.json ? output.progress('Generating') : undefined;
+  for (let n = 0; n < count; n++) {
+    if (numSamples !== undefined && !options.json)
+      output.data(`${n === 0 ? '' : '\n'}--- sample ${n + 1} of ${count} ---\n`);
+    const printer =
+      progress === undefined
+        ? textPrinter(output, run, options, shades)
+        : progressPrinter(progress, run, n, count);
+    const sample = await takeSample(context, run, options, n, printer, shades !== undefined);
+    // Nobody listens any more; the run was cut short.
+    if (sample === undefined) return;
+    samples.push(sample);
+  }
+  progress?.stop();
+  if (options.json) output.json(reportJson(run, options, samples));
 
   await output.flush();
+  if (options.logprobs !== undefined && !options.json) {
+    for (const [n, { tokens }] of samples.entries()) {
+      if (numSamples !== undefined) output.say(`sample ${n + 1}`);
+      output.say(logProbabilityTable(run, tokens));
+    }
+  }
   if (options.stats ?? (!options.json && output.dataToTerminal && output.talkToTerminal)) {
-    output.say(statistics(generation, run.threads, firstSeconds, seconds));
+    output.say(
+      samples.length === 1 ? statistics(samples[0]!, run.threads) : sampleStatistics(samples, run.threads),
+    );
     if (shades !== undefined && output.talkToTerminal) output.talk(shades.legend);
   }
   if (run.unusedDraws() > 0) output.say(`note: ${run.unusedDraws()} numbers of --uniforms were not used`);
+}
+
+/**
+ * Continues the prompt once.
+ *
+ * @returns `undefined` if it was cut short because nobody reads stdout any more
+ */
+async function takeSample(
+  context: Context,
+  run: Run,
+  { stop = [], keepStop = false, logprobs, json }: Options,
+  n: number,
+  printer: Printer,
+  shaded: boolean,
+): Promise<Sample | undefined> {
+  const { tokenizer } = run.checkpoint;
+  const text = tokenizer === null ? undefined : sampleText(tokenizer, run.prompt.ids, stop, keepStop);
+  const tokens: TextToken[] = [];
+  const started = performance.now();
+  let firstSeconds = 0;
+  const steps = generate(run.model, {
+    ...run.generateOptions,
+    choice: n === 0 ? run.generateOptions.choice! : run.choiceOfSample(n),
+    probabilities: json === true || shaded,
+    ...(logprobs === undefined ? {} : { alternatives: logprobs }),
+    ...(text === undefined ? {} : { stopAfter: text.take }),
+  });
+  const generation = await inSlices(context, run, steps, (generated) => {
+    if (tokens.length === 0) firstSeconds = (performance.now() - started) / 1000;
+    const ofText = text?.tokens[tokens.length] ?? { certain: Number.POSITIVE_INFINITY };
+    const token = { ...generated, ...ofText };
+    tokens.push(token);
+    printer.token(token);
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const rest = text?.end() ?? '';
+  const stopString = text?.stopString ?? null;
+  printer.end(stopString === null ? rest : null);
+  const last = tokens.pop();
+  if (last !== undefined)
+    tokens.push({ ...last, ...(last.text === undefined ? {} : { text: last.text + rest }) });
+  return generation && { tokens, text: text?.text ?? null, stopString, generation, firstSeconds, seconds };
 }
 
 /**
@@ -132,8 +218,8 @@ async function inSlices(
 /** Shows tokens as they come. */
 interface Printer {
   token(token: TextToken): void;
-  /** @param rest what is left of the text at the end */
-  end(rest: string): void;
+  /** @param rest what is left of the text at the end; `null` if a stop string cut it off */
+  end(rest: string | null): void;
 }
 
 /** Prints text, or ids where there is no tokenizer. */
@@ -143,6 +229,9 @@ function textPrinter(output: Output, run: Run, options: Options, shades: Shading
   // Printed with the first token, when it is sure that the prompt is accepted.
   let pending = prompt;
   let begun = prompt !== '';
+  // Tokens whose text may still turn out to be that of a stop string, and how much of it is known to be none.
+  const waiting: { readonly token: TextToken; text: string; begun: boolean }[] = [];
+  let certain = 0;
   let last: TextToken | undefined;
   const printPrompt = (): void => {
     output.data(output.shown(pending));
@@ -152,49 +241,122 @@ function textPrinter(output: Output, run: Run, options: Options, shades: Shading
     const shown = output.shown(text);
     output.data(shades?.token(shown, token.macroStep, token.probability) ?? shown);
   };
+  const printCertain = (): void => {
+    for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+      if (next.text !== '' && certain === 0) return;
+      if (!next.begun && begun) {
+        const boundary = options.segments === true && next.token.microIndex === 0;
+        output.data(boundary ? '|' : spelled ? '' : ',');
+      }
+      begun = true;
+      next.begun = true;
+      const part = next.text.slice(0, certain);
+      print(part, next.token);
+      certain -= part.length;
+      next.text = next.text.slice(part.length);
+      if (next.text !== '') return;
+      waiting.shift();
+    }
+  };
   return {
     token(token) {
       printPrompt();
-      const boundary = options.segments === true && token.microIndex === 0;
-      if (begun) output.data(boundary ? '|' : spelled ? '' : ',');
-      print(token.text ?? `${token.id}`, token);
-      begun = true;
       last = token;
+      waiting.push({ token, text: token.text ?? `${token.id}`, begun: false });
+      certain += token.certain;
+      printCertain();
     },
     end(rest) {
       printPrompt();
-      if (last !== undefined) print(rest, last);
+      if (rest !== null) {
+        certain = Number.POSITIVE_INFINITY;
+        printCertain();
+        if (last !== undefined) print(rest, last);
+      }
       output.data('\n');
     },
   };
 }
 
-/** Prints nothing but how far it is. */
-function progressPrinter(output: Output, { generateOptions }: Run): Printer {
-  const progress = output.progress('Generating');
+/** Prints nothing but how far sample `n` of `count` is. */
+function progressPrinter(
+  progress: Progress,
+  { generateOptions: { maxTokens } }: Run,
+  n: number,
+  count: number,
+): Printer {
   let done = 0;
   return {
-    token: () => progress.update(++done, generateOptions.maxTokens),
-    end: () => progress.stop(),
+    token: () => progress.update(n * maxTokens + ++done, count * maxTokens),
+    end() {},
   };
 }
 
-function reportJson(run: Run, tokens: readonly TextToken[], generation: Generation): unknown {
+function reportJson(run: Run, options: Options, samples: readonly Sample[]): unknown {
   return {
-    settings: run.settings,
+    settings: {
+      ...run.settings,
+      stop_strings: options.stop ?? [],
+      keep_stop: options.keepStop === true,
+      num_samples: options.numSamples ?? null,
+    },
     prompt: run.prompt,
+    ...(options.numSamples === undefined
+      ? sampleJson(run, samples[0]!)
+      : { samples: samples.map((sample) => sampleJson(run, sample)) }),
+  };
+}
+
+function sampleJson(run: Run, { tokens, text, stopString, generation }: Sample) {
+  return {
     ids: tokens.map(({ id }) => id),
-    text: run.checkpoint.tokenizer === null ? null : tokens.map(({ text }) => text).join(''),
+    text,
     segments: byMacroStep(tokens).map((segment) => ({
-      tokens: segment.map(tokenJson),
+      tokens: segment.map((token) => ({ ...tokenJson(token), ...logProbabilityJson(run, token) })),
       end: segment.at(-1)!.end,
     })),
     stop_reason: generation.stopReason,
+    stop_string: stopString,
     prompt_tokens: generation.promptTokens,
     output_tokens: generation.outputTokens,
     macro_steps: generation.macroSteps,
     entry_positions: generation.entryPositions,
   };
+}
+
+/** How the vocabulary spells a token. */
+function spelling({ checkpoint: { tokenizer } }: Run, id: number): string | null {
+  return tokenizer === null || id >= tokenizer.vocabularySize ? null : tokenizer.tokenText(id);
+}
+
+/** Members of a token in a report with log-probabilities. */
+function logProbabilityJson(run: Run, { logProbabilities }: TextToken): object {
+  if (logProbabilities === null) return {};
+  return {
+    log_probability: finite(logProbabilities.logProbability),
+    alternatives: logProbabilities.alternatives.map(({ id, logProbability }) => ({
+      id,
+      token: spelling(run, id),
+      log_probability: finite(logProbability),
+    })),
+  };
+}
+
+/** One row a token: its log-probability, and the likeliest tokens with theirs. */
+function logProbabilityTable(run: Run, tokens: readonly TextToken[]): string {
+  const shown = (id: number): string => {
+    const token = spelling(run, id);
+    return token === null ? `${id}` : JSON.stringify(token);
+  };
+  const most = Math.max(0, ...tokens.map(({ logProbabilities }) => logProbabilities!.alternatives.length));
+  return table([
+    ['token', 'ln p', ...Array.from({ length: most }, (_, i) => [`likeliest ${i + 1}`, 'ln p']).flat()],
+    ...tokens.map(({ id, logProbabilities }) => [
+      shown(id),
+      logProbabilities!.logProbability.toFixed(4),
+      ...logProbabilities!.alternatives.flatMap((each) => [shown(each.id), each.logProbability.toFixed(4)]),
+    ]),
+  ]);
 }
 
 const STOP_REASONS: Readonly<Record<StopReason, string>> = {
@@ -204,17 +366,40 @@ const STOP_REASONS: Readonly<Record<StopReason, string>> = {
   positions: 'at the last position',
 };
 
-function statistics(generation: Generation, threads: number, firstSeconds: number, seconds: number): string {
+function statistics({ generation, firstSeconds, seconds }: Sample, threads: number): string {
   const { promptTokens, outputTokens, macroSteps, entryPositions, stopReason } = generation;
   const perStep = macroSteps === 0 ? '' : `, ${(outputTokens / macroSteps).toFixed(2)} tokens per macro-step`;
   const plain = promptTokens + Math.max(outputTokens - 1, 0);
-  const shared = threads === 1 ? '' : ` on ${threads} threads`;
-  const speed = `${(outputTokens / seconds).toFixed(1)} tokens/s${shared}, the first after ${firstSeconds.toFixed(2)} s`;
   return table([
     ['prompt', `${promptTokens} tokens`],
     ['output', `${outputTokens} tokens in ${macroSteps} macro-steps${perStep}`],
     ['KV entries', `${entryPositions.length}; a plain decoder would hold ${plain}`],
-    ...(outputTokens === 0 ? [] : [['speed', speed]]),
+    ...(outputTokens === 0
+      ? []
+      : [
+          ['speed', `${speed(outputTokens, seconds, threads)}, the first after ${firstSeconds.toFixed(2)} s`],
+        ]),
     ['stopped', STOP_REASONS[stopReason]],
   ]);
+}
+
+/** One row a sample, and the speed of all. */
+function sampleStatistics(samples: readonly Sample[], threads: number): string {
+  const rows = samples.map(({ generation }, n) => [
+    `${n + 1}`,
+    `${generation.outputTokens}`,
+    `${generation.macroSteps}`,
+    `${generation.entryPositions.length}`,
+    STOP_REASONS[generation.stopReason],
+  ]);
+  const outputTokens = samples.reduce((sum, { generation }) => sum + generation.outputTokens, 0);
+  const seconds = samples.reduce((sum, sample) => sum + sample.seconds, 0);
+  const lines = [table([['sample', 'tokens', 'macro-steps', 'KV entries', 'stopped'], ...rows])];
+  if (outputTokens > 0) lines.push(speed(outputTokens, seconds, threads));
+  return lines.join('\n');
+}
+
+function speed(outputTokens: number, seconds: number, threads: number): string {
+  const shared = threads === 1 ? '' : ` on ${threads} threads`;
+  return `${(outputTokens / seconds).toFixed(1)} tokens/s${shared}`;
 }

@@ -7,7 +7,7 @@
  */
 
 import { exp } from '../math/exp.ts';
-import type { UniformSource } from '../math/random.ts';
+import { namedUniforms, seededUniforms, type UniformSource } from '../math/random.ts';
 import { argmax } from '../ops/argmax.ts';
 import type { Elements } from '../tensor/tensor.ts';
 import {
@@ -54,6 +54,15 @@ export interface SamplingOptions extends DistributionOptions {
 export function samplingChoice({ uniforms, ...options }: SamplingOptions): TokenChoice {
   const distribution = tokenDistribution(options);
   return (logits, previousTokens) => drawToken(distribution(logits, previousTokens), uniforms.next());
+}
+
+/**
+ * The random stream of one of several samples (token-choice/C6): it depends on seed and number alone, so a sample is the same however many there are.
+ *
+ * @param n from 0; sample 0 has the stream of the seed itself
+ */
+export function sampleUniforms(seed: string, n: number): UniformSource {
+  return n === 0 ? seededUniforms(seed) : namedUniforms(seed, 'sample', n);
 }
 
 /**

@@ -50,6 +50,15 @@ export function seededUniforms(seed: string): UniformSource {
 }
 
 /**
+ * The random stream of one purpose: it depends on nothing that was drawn for another (recipe/R3).
+ *
+ * @param place numbers that say for which epoch or sample
+ */
+export function namedUniforms(seed: string, purpose: string, ...place: readonly number[]): UniformSource {
+  return seededUniforms(JSON.stringify([seed, purpose, ...place]));
+}
+
+/**
  * The given draws, one after the other.
  *
  * @throws CallerError if one of them is not in `[0, 1)`; on `next()` when they are used up.

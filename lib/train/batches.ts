@@ -6,17 +6,8 @@
  */
 
 import { CallerError } from '../errors.ts';
-import { seededUniforms, type UniformSource } from '../math/random.ts';
+import { namedUniforms } from '../math/random.ts';
 import type { Duration } from './recipe.ts';
-
-/**
- * The random stream of one purpose (recipe/R3): it depends on nothing that was drawn for another.
- *
- * @param place numbers that say for which epoch or sample
- */
-export function namedUniforms(seed: string, purpose: string, ...place: readonly number[]): UniformSource {
-  return seededUniforms(JSON.stringify([seed, purpose, ...place]));
-}
 
 /** The numbers 0 to n - 1 in the order of an epoch (recipe/R3). */
 export function shuffled(n: number, seed: string, epoch: number): readonly number[] {

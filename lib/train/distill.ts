@@ -5,14 +5,14 @@
  */
 
 import { type GenerateOptions, generate } from '../decode/generate.ts';
-import { greedyChoice, type SamplingOptions, samplingChoice } from '../decode/token-choice.ts';
+import type { TokenChoice } from '../decode/token-choice.ts';
+import { namedUniforms, type UniformSource } from '../math/random.ts';
 import { baseOf, type Model } from '../model/model.ts';
-import { namedUniforms } from './batches.ts';
 
 /** How the base answers. */
 export interface DistillOptions extends Pick<GenerateOptions, 'maxTokens'> {
-  /** `null` for the likeliest token. */
-  readonly sampling: Omit<SamplingOptions, 'uniforms'> | null;
+  /** How the tokens of a response are chosen, from the stream of uniforms that is the response's own. */
+  readonly choice: (uniforms: UniformSource) => TokenChoice;
   readonly seed: string;
 }
 
@@ -34,15 +34,15 @@ export function distill(
   model: Model,
   prompt: readonly number[],
   n: number,
-  { maxTokens, sampling, seed }: DistillOptions,
+  { maxTokens, choice, seed }: DistillOptions,
 ): DistilledResponse {
   const base = baseOf(model);
-  const choice =
-    sampling === null
-      ? greedyChoice
-      : samplingChoice({ ...sampling, uniforms: namedUniforms(seed, 'distill', n) });
   const ids: number[] = [];
-  const steps = generate(base, { prompt, maxTokens, choice });
+  const steps = generate(base, {
+    prompt,
+    maxTokens,
+    choice: choice(namedUniforms(seed, 'distill', n)),
+  });
   for (;;) {
     const { done, value } = steps.next();
     if (!done) ids.push(value.id);

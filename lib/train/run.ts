@@ -10,10 +10,11 @@
 
 import { DataError, show } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
+import { namedUniforms } from '../math/random.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { Model } from '../model/model.ts';
 import { sameShape, showShape, type Tensor } from '../tensor/tensor.ts';
-import { batchesFrom, namedUniforms, totalSteps } from './batches.ts';
+import { batchesFrom, totalSteps } from './batches.ts';
 import { type Cut, unbroken, withBreaks } from './breaks.ts';
 import { predictTokens } from './forward.ts';
 import { createAdamW } from './optimiser.ts';

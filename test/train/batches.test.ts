@@ -1,7 +1,8 @@
 import { assert, integer, property, array as some, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CallerError } from '../../lib/errors.ts';
-import { type Batch, batchesFrom, namedUniforms, shuffled, totalSteps } from '../../lib/train/batches.ts';
+import { namedUniforms } from '../../lib/math/random.ts';
+import { type Batch, batchesFrom, shuffled, totalSteps } from '../../lib/train/batches.ts';
 import { faultOf } from '../helpers/checkpoint-folders.ts';
 
 const take = (count: number, batches: Generator<Batch>): Batch[] =>
