@@ -47,8 +47,7 @@ export type { ForcedRun } from './conformance/stages.ts';
 export { parseTraceDescription, type TraceDescription } from './conformance/trace-description.ts';
 export {
   allFlops,
-  type CountedGeneration,
-  type CountedToken,
+  type Counted,
   type Counts,
   countedGeneration,
   formulaCounts,
@@ -59,6 +58,7 @@ export {
   type Meter,
   meter,
   plainDecoderCounts,
+  withCounts,
 } from './decode/accounting.ts';
 export type { MacroStepEnd, StopReason } from './decode/ends.ts';
 export {

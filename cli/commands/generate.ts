@@ -7,12 +7,14 @@
 import type { Command } from 'commander';
 import {
   checkStopStrings,
+  countedGeneration,
   type GeneratedToken,
   type Generation,
   generate,
   type StopReason,
 } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
+import { costJson, costOf, costTable, type PerhapsCounted, type RunCost } from '../cost.ts';
 import { takeFor } from '../interrupt.ts';
 import { namingOptions } from '../option-names.ts';
 import { examples, integer, nonEmpty, option, repeatable } from '../options.ts';
@@ -43,7 +45,7 @@ interface Options extends RunOptions {
 }
 
 /** An output token and what it did to the text. */
-interface TextToken extends GeneratedToken, ReportedToken {
+interface TextToken extends GeneratedToken, ReportedToken, PerhapsCounted {
   /** How many UTF-16 units of the text may be printed with it. */
   readonly certain: number;
 }
@@ -55,6 +57,8 @@ interface Sample {
   readonly text: string | null;
   readonly stopString: string | null;
   readonly generation: Generation;
+  /** Absent if nobody wants to know it, or there is no token. */
+  readonly cost: RunCost | undefined;
   readonly firstSeconds: number;
   readonly seconds: number;
 }
@@ -86,7 +90,12 @@ export function addGenerate(program: Command, context: Context): void {
     .addOption(option('--segments', "print '|' before the tokens of each macro-step"))
     .addOption(option('--color', 'print colours even if not to a terminal'))
     .addOption(option('--no-color', 'print no colours'))
-    .addOption(option('--stats', 'print figures to stderr at the end (default: to a terminal)'))
+    .addOption(
+      option(
+        '--stats',
+        'print figures and costs to stderr at the end (default: to a terminal, without costs)',
+      ),
+    )
     .addOption(option('--no-stats', 'print no figures'))
     .addOption(option('--json', 'print ids, text, segments with probabilities, and settings, as JSON'))
     .addHelpText(
@@ -145,6 +154,8 @@ async function action(context: Context, argument: string | undefined, options: O
     output.say(
       samples.length === 1 ? statistics(samples[0]!, run.threads) : sampleStatistics(samples, run.threads),
     );
+    const [{ cost } = {}] = samples;
+    if (samples.length === 1 && cost !== undefined) output.say(`\n${costTable(cost)}`);
     if (shades !== undefined && output.talkToTerminal) output.talk(shades.legend);
   }
   if (run.unusedDraws() > 0) output.say(`note: ${run.unusedDraws()} numbers of --uniforms were not used`);
@@ -158,7 +169,7 @@ async function action(context: Context, argument: string | undefined, options: O
 async function takeSample(
   context: Context,
   run: Run,
-  { stop = [], keepStop = false, logprobs, json }: Options,
+  { stop = [], keepStop = false, logprobs, json, stats }: Options,
   n: number,
   printer: Printer,
   shaded: boolean,
@@ -168,7 +179,9 @@ async function takeSample(
   const tokens: TextToken[] = [];
   const started = performance.now();
   let firstSeconds = 0;
-  const steps = generate(run.model, {
+  // Counting is for those who ask for it; nobody else pays for it.
+  const start = json === true || stats === true ? countedGeneration : generate;
+  const steps = start(run.model, {
     ...run.generateOptions,
     choice: n === 0 ? run.generateOptions.choice! : run.choiceOfSample(n),
     probabilities: json === true || shaded,
@@ -189,7 +202,9 @@ async function takeSample(
   const last = tokens.pop();
   if (last !== undefined)
     tokens.push({ ...last, ...(last.text === undefined ? {} : { text: last.text + rest }) });
-  return generation && { tokens, text: text?.text ?? null, stopString, generation, firstSeconds, seconds };
+  if (generation === undefined) return undefined;
+  const cost = costOf(run.model, tokens, generation);
+  return { tokens, text: text?.text ?? null, stopString, generation, cost, firstSeconds, seconds };
 }
 
 /**
@@ -201,9 +216,9 @@ async function takeSample(
 async function inSlices(
   { output, interruptibly }: Context,
   run: Run,
-  steps: Generator<GeneratedToken, Generation>,
-  each: (token: GeneratedToken) => void,
-): Promise<Generation | undefined> {
+  steps: Generator<GeneratedToken & PerhapsCounted, Generation & PerhapsCounted>,
+  each: (token: GeneratedToken & PerhapsCounted) => void,
+): Promise<(Generation & PerhapsCounted) | undefined> {
   const work = () => takeFor(steps, SLICE_MS);
   for (let slow = true; ; ) {
     const started = performance.now();
@@ -307,7 +322,7 @@ function reportJson(run: Run, options: Options, samples: readonly Sample[]): unk
   };
 }
 
-function sampleJson(run: Run, { tokens, text, stopString, generation }: Sample) {
+function sampleJson(run: Run, { tokens, text, stopString, generation, cost }: Sample) {
   return {
     ids: tokens.map(({ id }) => id),
     text,
@@ -321,6 +336,7 @@ function sampleJson(run: Run, { tokens, text, stopString, generation }: Sample) 
     output_tokens: generation.outputTokens,
     macro_steps: generation.macroSteps,
     entry_positions: generation.entryPositions,
+    cost: cost === undefined ? null : costJson(cost),
   };
 }
 

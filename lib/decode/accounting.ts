@@ -107,31 +107,36 @@ function attributingTrace(settle: (part: ModelPart) => void, onMacroStep: () => 
   return traces.get('base')!;
 }
 
-/** An output token, and the counts when it was emitted. */
-export interface CountedToken extends GeneratedToken {
-  readonly counts: Counts;
-}
-
-/** What a counted generation came to. */
-export interface CountedGeneration extends Generation {
-  readonly counts: Counts;
-}
+/** A value with the counts when it came. */
+export type Counted<T, C = Counts> = T & { readonly counts: C };
 
 /** As {@link generate}, counted. The same tokens, to the bit. @throws CallerError as {@link generate} */
-export function* countedGeneration(
+export function countedGeneration(
   model: Model,
   options: Omit<GenerateOptions, 'trace'>,
-): Generator<CountedToken, CountedGeneration> {
+): Generator<Counted<GeneratedToken>, Counted<Generation>> {
   const { model: counted, trace, read } = meter(model);
-  const steps = generate(counted, { ...options, trace });
+  return withCounts(generate(counted, { ...options, trace }), read);
+}
+
+/** What a run yields and returns, with the counts at that time. */
+export function* withCounts<T, R, C>(
+  steps: Generator<T, R>,
+  read: () => C,
+): Generator<Counted<T, C>, Counted<R, C>> {
+  let ended = false;
   try {
-    for (let next = steps.next(); ; next = steps.next()) {
-      if (next.done) return { ...next.value, counts: read() };
-      yield { ...next.value, counts: read() };
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) {
+        ended = true;
+        return { ...value, counts: read() };
+      }
+      yield { ...value, counts: read() };
     }
   } finally {
-    // Also where the caller breaks off. The end of a generator has no value of its own.
-    steps.return(undefined as never);
+    // Where the caller breaks off, the run has to give back its memory. What it returns then is nobody's.
+    if (!ended) steps.return(undefined as R);
   }
 }
 

@@ -41,6 +41,13 @@ interface Report {
   readonly entry_positions: number[];
 }
 
+/** The cost in a report. */
+interface Cost {
+  readonly flops: Record<string, number>;
+  readonly by_output_token: { readonly flops: Record<string, number[]>; readonly kv_entries: number[] };
+  readonly plain_decoder: Omit<Cost, 'plain_decoder'>;
+}
+
 const cwd = workFolder();
 const generate = (...args: string[]) => ['generate', ...args];
 
@@ -101,13 +108,29 @@ describe('generate: what is printed', () => {
     expect(await stdoutOf(args)).toBe(`${text}\n`);
   });
 
+  it('--stats and --json: what the run cost, by part and by output token; --stats beside a plain decoder', async () => {
+    const args = generate('Hi', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '10');
+    const { cost, output_tokens } = await jsonOf<Report & { readonly cost: Cost }>([...args, '--json'], {
+      cwd,
+    });
+    expect(cost.by_output_token.flops.all).toHaveLength(output_tokens);
+    expect(cost.by_output_token.flops.all!.at(-1)).toBe(cost.flops.all);
+    // Three prompt tokens and two macro-steps that were fed back; a plain decoder holds one for each token but the last.
+    expect(cost.by_output_token.kv_entries).toEqual([3, 3, 3, 3, 4, 4, 4, 4, 5, 5]);
+    expect(cost.plain_decoder.by_output_token.kv_entries).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    const { stderr } = await hamburger([...args, '--stats'], { cwd });
+    expect(stderr).toMatch(/^compositional embedder, [kM]FLOP/m);
+    expect(stderr).toMatch(/^10 +5 +12 /m);
+    expect((await hamburger(args, { cwd })).stderr).toBe('');
+  });
+
   it('--stats: on stderr, and the text on stdout is the same', async () => {
     const args = generate('Hi', '--checkpoint', 'tiny', '--confidence', '0', '--max-tokens', '10');
     const { code, stdout, stderr } = binary([...args, '--stats'], { cwd });
     expect({ code, stdout }).toEqual({ code: 0, stdout: await stdoutOf(args, { cwd }) });
     // 3 prompt tokens; two of the three macro-steps became entries; a plain decoder: 3 + 10 - 1.
     expect(stderr).toMatch(
-      /^prompt {6}3 tokens\noutput {6}10 tokens in 3 macro-steps, 3\.33 tokens per macro-step\nKV entries {2}5; a plain decoder would hold 12\nspeed {7}[\d.]+ tokens\/s, the first after \d+\.\d\d s\nstopped {5}at the limit of output tokens\n$/,
+      /^prompt {6}3 tokens\noutput {6}10 tokens in 3 macro-steps, 3\.33 tokens per macro-step\nKV entries {2}5; a plain decoder would hold 12\nspeed {7}[\d.]+ tokens\/s, the first after \d+\.\d\d s\nstopped {5}at the limit of output tokens\n\n +here +of all /,
     );
   });
 
