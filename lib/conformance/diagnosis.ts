@@ -72,9 +72,12 @@ function knownMistakes(stage: Stage, found: Tensor, { stages, check, model }: Di
 /** Relative spread of quotients that still count as one constant. */
 const SPREAD = 1e-4;
 
+/** Share of the elements up to which a tensor is rather right than wrong: a damaged number, a row too many or too few, not another formula. */
+const FEW = 0.1;
+
 function likenesses(stage: Stage, found: Tensor, { tensors, check }: DiagnosisInputs): Finding[] {
   const likeness = (says: string): Finding => ({ mistake: null, says });
-  const { values: want } = check.carryOut(stage.operation)!;
+  const { values: want, bounds } = check.carryOut(stage.operation)!;
   const got = found.data;
   const near = (a: number, b: number, size: number) => Math.abs(a - b) <= SPREAD * size;
   const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), TINY);
@@ -93,7 +96,15 @@ function likenesses(stage: Stage, found: Tensor, { tensors, check }: DiagnosisIn
     findings.push(likeness(`every element is ${ratio.toPrecision(6)} times what it should be`));
   }
   const offset = got[0]! - want[0]!;
-  if (want.length > 1 && numbers.every((value, i) => near(value - want[i]!, offset, largest))) {
+  const isOffset = (value: number, i: number) =>
+    Math.abs(value - want[i]! - offset) <= SPREAD * Math.abs(offset) + bounds[i]!;
+  const wrong = numbers.filter((value, i) => Math.abs(value - want[i]!) > bounds[i]!).length;
+  if (wrong <= FEW * want.length) {
+    const [subject, others] =
+      wrong === 1 ? ['one element is', 'all others'] : [`${wrong} elements are`, 'the others'];
+    return [likeness(`only ${subject} wrong, of ${want.length}; ${others} are right`)];
+  }
+  if (want.length > 1 && numbers.every(isOffset)) {
     findings.push(likeness(`every element is ${offset.toPrecision(6)} more than it should be`));
   }
   const [rows, columns] = [found.shape.at(-2) ?? 1, found.shape.at(-1) ?? 1];

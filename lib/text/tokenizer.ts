@@ -51,11 +51,12 @@ export interface TextTokenizer {
   /** The ids of a text alone. A special token that is spelled out in the text is still recognised. */
   encodeWithoutSpecials(text: string): number[];
   /**
-   * The text of ids. Bytes that are not UTF-8 become U+FFFD; nothing else is changed (no "clean-up" of spaces).
+   * The text of ids; by default with special tokens as they are spelled. Bytes that are not UTF-8 become U+FFFD; nothing else is changed (no
+   * "clean-up" of spaces).
    *
    * @throws CallerError if an id is not in the vocabulary
    */
-  decode(ids: readonly number[], options: DecodeOptions): string;
+  decode(ids: readonly number[], options?: DecodeOptions): string;
   /**
    * How the vocabulary spells a token: in a byte-level one a space is `Ġ`, for instance.
    *
@@ -130,7 +131,7 @@ export function loadTokenizer(
     eosToken: special(checked.eosId),
     encode: (text) => encode(text, true),
     encodeWithoutSpecials: (text) => encode(text, false),
-    decode(given, { skipSpecialTokens }) {
+    decode(given, { skipSpecialTokens } = { skipSpecialTokens: false }) {
       given.forEach(tokenText);
       // Chosen here, because the package knows only the special tokens that are marked in the file.
       const shown = skipSpecialTokens ? given.filter((id) => !specials.has(id)) : [...given];
