@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { transformSync } from 'rolldown/utils';
 import { afterAll, describe, expect, it } from 'vitest';
 // Sees to it that dist is built from these sources.
 import '../cli/run.ts';
@@ -43,10 +44,12 @@ function readersFolder(): { readonly cwd: string; readonly path: string } {
   return { cwd, path: [bin, process.env.PATH].join(delimiter) };
 }
 
-/** As a reader's program finds the package by its name. */
+/** A module without its types, that finds the package by its name as a reader's program does. */
 function runnable(module: string): string {
+  const { code, errors } = transformSync('snippet.ts', module);
+  expect(errors).toEqual([]);
   const entry = JSON.stringify(join(root, 'dist/lib/index.js'));
-  return module.replaceAll(/'hamburger-oracle'/g, entry);
+  return code.replaceAll(/"hamburger-oracle"/g, entry);
 }
 
 function run(
