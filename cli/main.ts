@@ -22,6 +22,7 @@ import { addBench } from './commands/bench.ts';
 import { addConform } from './commands/conform.ts';
 import { addDistill } from './commands/distill.ts';
 import { addEval } from './commands/eval.ts';
+import { addExplain } from './commands/explain.ts';
 import { addExport } from './commands/export.ts';
 import { addGenerate } from './commands/generate.ts';
 import { addImport } from './commands/import.ts';
@@ -31,7 +32,7 @@ import { addSegment } from './commands/segment.ts';
 import { addTrace } from './commands/trace.ts';
 import { addTrain } from './commands/train.ts';
 import type { Context } from './context.ts';
-import { BAD_INPUT_EXIT_CODE, explain } from './explain.ts';
+import { BAD_INPUT_EXIT_CODE, errorReport } from './error-report.ts';
 import { INTERRUPTED_EXIT_CODE, Interrupted, interruptible } from './interrupt.ts';
 import { examples } from './options.ts';
 import { createOutput, type Streams } from './output.ts';
@@ -69,6 +70,7 @@ function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   addInit(program, context);
   addInspect(program, context);
   addTrace(program, context);
+  addExplain(program, context);
   addSegment(program, context);
   addDistill(program, context);
   addTrain(program, context);
@@ -106,7 +108,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     }
     // Commander has said what is wrong already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_INPUT_EXIT_CODE;
-    const { code, lines } = explain(error);
+    const { code, lines } = errorReport(error);
     for (const line of lines) output.say(line);
     if (program.opts().debug) output.say(inspect(error));
     return code;

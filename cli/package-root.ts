@@ -37,6 +37,11 @@ export function toyCheckpoint(): string {
   return join(packageRoot(), 'fixtures', 'checkpoints', 'toy');
 }
 
+/** A file that comes with the package. */
+export function packageFile(name: string): string {
+  return join(packageRoot(), name);
+}
+
 /** A file of the built command line. */
 export function builtProgram(name: string): string {
   return join(packageRoot(), 'dist', 'cli', name);

@@ -126,6 +126,13 @@ export {
   speedOf,
 } from './evaluate/figures.ts';
 export { type EvaluationReport, parseEvaluationReport } from './evaluate/report.ts';
+export { type ExplainedRun, explain } from './explain/explain.ts';
+export type { ExplainedMacroStep, ExplainedToken, Explanation, RunSettings } from './explain/explanation.ts';
+export { type Part, parts, type SectionPlace, sectionPlaces } from './explain/parts.ts';
+export { readTracedRun, type TracedRun } from './explain/read-trace.ts';
+export { type Recording, recordedGeneration } from './explain/record.ts';
+export { type SpecSection, specSections } from './explain/spec-sections.ts';
+export { explanationPage, projectLinks, type ViewOptions } from './explain/view/page.ts';
 export { countingKernels, type FlopCounter, primitiveFlops } from './kernels/flops.ts';
 export type { Kernels, Workspace } from './kernels/kernels.ts';
 export { referenceKernels } from './kernels/reference.ts';

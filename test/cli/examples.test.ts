@@ -23,6 +23,7 @@ const commands = [
   ['generate'],
   ['inspect'],
   ['trace'],
+  ['explain'],
   ['segment'],
   ['distill'],
   ['train'],
@@ -110,7 +111,7 @@ describe('examples of the help texts', () => {
       expect(examples.length).toBeGreaterThan(0);
       for (const args of examples) {
         // What an example is to make, another one may have made before it.
-        const replaces = ['trace', 'distill', 'train'].some((name) => args.includes(name));
+        const replaces = ['trace', 'explain', 'distill', 'train'].some((name) => args.includes(name));
         const making = args.includes('--out') && !replaces ? ['--force'] : [];
         const { code, stderr } = await hamburger([...args, ...making], { cwd });
         expect({ args, code, stderr }).toEqual({

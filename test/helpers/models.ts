@@ -1,5 +1,6 @@
 /** Small models for tests: any configuration, any weights. */
 
+import { type GenerateOptions, generate } from '../../lib/decode/generate.ts';
 import type { Kernels } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
@@ -119,6 +120,14 @@ export function finish<T, R>(run: Generator<T, R>): { tokens: T[]; result: R } {
     if (next.done) return { tokens, result: next.value };
     tokens.push(next.value);
   }
+}
+
+/** A threshold that some of the tokens of a run reach and others do not, so that segments of several sizes come about. */
+export function dividingThreshold(model: Model, options: Omit<GenerateOptions, 'confidence'>): number {
+  const confidences = finish(generate(model, { ...options, confidence: 0 })).tokens.map(
+    ({ confidence }) => confidence!,
+  );
+  return confidences.toSorted((a, b) => a - b)[Math.floor(confidences.length / 2)]!;
 }
 
 /** Tokens of a generation, cut into its segments. */

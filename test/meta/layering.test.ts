@@ -44,6 +44,26 @@ const MAY: Record<string, readonly string[]> = {
     'lib/checkpoint/config-file.ts',
     'lib/checkpoint/pairs-file.ts',
   ],
+  'lib/explain': [
+    'lib/errors.ts',
+    'lib/schema.ts',
+    'lib/math',
+    'lib/tensor',
+    'lib/trace.ts',
+    'lib/model',
+    'lib/decode',
+    'lib/train',
+    'lib/text',
+    // The configuration in the file of a trace.
+    'lib/checkpoint/config-file.ts',
+  ],
+  'lib/explain/spec-sections.ts': ['marked'],
+  'lib/explain/view': [
+    'lib/explain',
+    // The words of a run's end.
+    'lib/decode/ends.ts',
+    'd3-scale',
+  ],
   'lib/evaluate': ['lib/errors.ts', 'lib/schema.ts'],
   'lib/conformance': [
     'lib/errors.ts',
@@ -111,6 +131,7 @@ const PORTABLE = [
   'lib/decode',
   'lib/train',
   'lib/evaluate',
+  'lib/explain',
   'lib/text',
   'lib/trace.ts',
 ];

@@ -13,7 +13,7 @@ export const BAD_INPUT_EXIT_CODE = 2;
 const OUR_BUG_EXIT_CODE = 70;
 
 /** What an error means for the user. */
-export function explain(error: unknown): { code: number; lines: readonly string[] } {
+export function errorReport(error: unknown): { code: number; lines: readonly string[] } {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof CallerError || error instanceof DataError) {
     return { code: BAD_INPUT_EXIT_CODE, lines: [`hamburger: ${message}`] };

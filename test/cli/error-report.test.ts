@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { explain } from '../../cli/explain.ts';
+import { errorReport } from '../../cli/error-report.ts';
 import { CallerError, DataError, InvariantError } from '../../lib/errors.ts';
 
 const fault = { subject: 'x', expected: 'a', found: 'b', hint: 'Do c' };
 
 describe('what errors mean for the user', () => {
   it.each([CallerError, DataError])('$name: bad input, said in one line', (Kind) => {
-    expect(explain(new Kind(fault))).toEqual({
+    expect(errorReport(new Kind(fault))).toEqual({
       code: 2,
       lines: ['hamburger: x: expected a, found b. Do c'],
     });
@@ -15,7 +15,7 @@ describe('what errors mean for the user', () => {
   it.each([new InvariantError(fault), new TypeError('undefined is not a function'), 'a thrown string'])(
     'a bug of ours is not blamed on the input: %s',
     (error) => {
-      const { code, lines } = explain(error);
+      const { code, lines } = errorReport(error);
       expect(code).toBe(70);
       expect(lines.join('\n')).toMatch(/^hamburger: .*\nThis is a bug .*report it/);
     },
@@ -29,10 +29,10 @@ describe('what errors mean for the user', () => {
     } catch (error) {
       thrown = error;
     }
-    expect(explain(thrown)).toEqual({ code: 2, lines: [expect.stringMatching(/not enough memory/)] });
+    expect(errorReport(thrown)).toEqual({ code: 2, lines: [expect.stringMatching(/not enough memory/)] });
   });
 
   it('any other RangeError is a bug', () => {
-    expect(explain(new RangeError('Maximum call stack size exceeded')).code).toBe(70);
+    expect(errorReport(new RangeError('Maximum call stack size exceeded')).code).toBe(70);
   });
 });
