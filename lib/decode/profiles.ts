@@ -22,6 +22,11 @@ export interface Profile {
   readonly stopArithmetic: 'binary64' | 'mode';
   /** Rounding of the table of cosines and sines (rope/C5). */
   readonly ropeTable: RopeTableRounding;
+  /**
+   * Where accepted tokens of a segment and the token of another model, which follows them, enter the base (verification/C5): as one entry at the
+   * index of the last of them plus the offset, as one entry at the index of the first, or as one at the index of the first and one behind it.
+   */
+  readonly afterVerification: 'merged' | 'merged-at-first' | 'separate-last';
   /** Confidence threshold where the caller gives none. */
   readonly confidence: number;
 }
@@ -35,6 +40,7 @@ export const trainProfile: Profile = {
   atMaxTokens: 'end-macro-step',
   stopArithmetic: 'binary64',
   ropeTable: 'mode',
+  afterVerification: 'merged',
   confidence: 0.8,
 };
 
@@ -47,7 +53,15 @@ export const hfGenerateProfile: Profile = {
   atMaxTokens: 'overshoot',
   stopArithmetic: 'binary64',
   ropeTable: 'mode',
+  afterVerification: 'merged-at-first',
   confidence: 0.9,
+};
+
+/** The implementation on Hugging Face Transformers, where it drafts for another model and keeps that model's token apart. */
+export const hfSeparateLastProfile: Profile = {
+  ...hfGenerateProfile,
+  name: 'hf-separate-last',
+  afterVerification: 'separate-last',
 };
 
 /** The implementation derived from GPT-Fast. */
@@ -59,10 +73,14 @@ export const gptFastProfile: Profile = {
   atMaxTokens: 'cut',
   stopArithmetic: 'mode',
   ropeTable: 'bf16',
+  afterVerification: 'merged',
   confidence: 0.5,
 };
 
 /** All profiles, by name. */
 export const profiles: ReadonlyMap<string, Profile> = new Map(
-  [trainProfile, hfGenerateProfile, gptFastProfile].map((profile) => [profile.name, profile]),
+  [trainProfile, hfGenerateProfile, hfSeparateLastProfile, gptFastProfile].map((profile) => [
+    profile.name,
+    profile,
+  ]),
 );

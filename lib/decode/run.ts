@@ -54,6 +54,8 @@ export interface Run {
   readonly cache: EntryCache;
   /** Macro-steps opened so far, those included that were rolled back. */
   readonly macroSteps: number;
+  /** Where the last of what is pending will stand. */
+  readonly lastPosition: number;
   /** Opens the next macro-step over what is pending. */
   next(): MacroStep;
   /** Makes a finished segment pending. */
@@ -99,6 +101,9 @@ export function startRun(
     cache,
     get macroSteps() {
       return macroSteps;
+    },
+    get lastPosition() {
+      return pending.at(-1)!.position;
     },
     next() {
       // A trace that is wanted shows the whole prompt as one pass.
