@@ -15,6 +15,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 export interface EntryCache extends KvCache {
   /** The RoPE position of each entry. Index and position differ once a segment has more than one token (kv-cache/C3). */
   readonly positions: readonly number[];
+  /** Keys and values of a layer's complete entries, `[length, Hkv, size]` each; until the next pass. */
+  entries(layer: number): { readonly keys: Tensor; readonly values: Tensor };
   /**
    * Forgets all entries but the first `length` (kv-cache/C4). What a pass appended and did not complete is forgotten as well.
    *
@@ -60,6 +62,10 @@ export function createKvCache(
     },
     complete(newPositions) {
       positions.push(...newPositions);
+    },
+    entries(layer) {
+      const { keys, values } = room[layer]!;
+      return { keys: keys.rows(0, positions.length), values: values.rows(0, positions.length) };
     },
     truncate(length) {
       assertInvariant(

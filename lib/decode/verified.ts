@@ -43,7 +43,7 @@ export interface VerifiedOptions {
   readonly policy?: VerificationPolicy;
   /** Confidence threshold of the draft model; the profile's by default. */
   readonly confidence?: ConfidenceThreshold;
-  /** Of the draft model. {@link trainProfile} by default. Both ends of {@link generate} that it can change are those of `train` (verification/C6). */
+  /** Of the draft model; {@link trainProfile} by default. What it says of the end of a text has no effect (verification/C6). */
   readonly profile?: Profile;
   /** How both models draw tokens. By default none is drawn: each takes its likeliest. */
   readonly sampling?: DistributionOptions & { readonly uniforms: UniformSource };

@@ -11,10 +11,12 @@ import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
 import { logProbabilities } from '../../lib/decode/log-probabilities.ts';
 import { promptPositions, segmentPosition } from '../../lib/decode/positions.ts';
-import { trainProfile } from '../../lib/decode/profiles.ts';
+import { profiles, trainProfile } from '../../lib/decode/profiles.ts';
+import { rolledBack } from '../../lib/decode/roll-back.ts';
 import { endsByConfidence } from '../../lib/decode/termination.ts';
 import { greedyChoice, samplingChoice } from '../../lib/decode/token-choice.ts';
-import { adjustLogits, tokenDistribution } from '../../lib/decode/token-distribution.ts';
+import { adjustLogits, probabilitiesById, tokenDistribution } from '../../lib/decode/token-distribution.ts';
+import { lenientPolicy, samplingPolicy, typicalPolicy } from '../../lib/decode/verification-policy.ts';
 import { meanOfEstimates } from '../../lib/evaluate/estimate.ts';
 import { figuresOf, speedOf } from '../../lib/evaluate/figures.ts';
 import type { Kernels } from '../../lib/kernels/kernels.ts';
@@ -278,6 +280,34 @@ const runners: Record<
       alternatives.map((each) => [each.id, each.logProbability]),
       e.most_probable,
     );
+  },
+  verification: (e) => {
+    const { tokens_before: tokensBefore, segments, next } = e;
+    for (const { accepted, profile, entries_kept, pending } of e.rolled_back) {
+      const left = rolledBack(
+        { tokensBefore, segments, accepted, next },
+        profile === undefined ? trainProfile : profiles.get(profile)!,
+      );
+      expect([left.entriesKept, left.pending]).toEqual([entries_kept, pending]);
+    }
+    const distributionOf = (probabilities: number[]) => {
+      const logits = Float64Array.from(probabilities, log);
+      return { logits, drawnFrom: tokenDistribution({ temperature: 1 })(logits, []) };
+    };
+    const [q, p] = [distributionOf(e.q), distributionOf(e.p)];
+    const evidence = (u: number) => ({
+      id: e.token,
+      logits: q.logits,
+      target: () => q.drawnFrom,
+      draft: () => p.drawnFrom,
+      uniform: () => u,
+    });
+    for (const { u, accepted } of e.sampling) expect(samplingPolicy.accepts(evidence(u))).toBe(accepted);
+    near([...probabilitiesById(samplingPolicy.afterRejection(evidence(0)), 3)], e.after_rejection);
+    for (const { threshold, factor, accepted } of e.typical) {
+      expect(typicalPolicy({ threshold, entropyFactor: factor }).accepts(evidence(0))).toBe(accepted);
+    }
+    for (const { k, accepted } of e.lenient) expect(lenientPolicy(k).accepts(evidence(0))).toBe(accepted);
   },
   segmentation: (e) => {
     const vocabularySize = e.logits.length;
