@@ -60,6 +60,7 @@ export {
   plainDecoderCounts,
   withCounts,
 } from './decode/accounting.ts';
+export type { DraftEnd } from './decode/drafting.ts';
 export type { MacroStepEnd, StopReason } from './decode/ends.ts';
 export {
   type ForcedToken,
@@ -79,6 +80,7 @@ export { segmentPosition } from './decode/positions.ts';
 export {
   gptFastProfile,
   hfGenerateProfile,
+  hfSeparateLastProfile,
   type Profile,
   profiles,
   trainProfile,
@@ -104,6 +106,32 @@ export {
   type TokenDistribution,
   tokenDistribution,
 } from './decode/token-distribution.ts';
+export {
+  blindPolicy,
+  type DraftEvidence,
+  greedyPolicy,
+  lenientPolicy,
+  samplingPolicy,
+  type TypicalThresholds,
+  typicalPolicy,
+  VERIFICATION_POLICIES,
+  type VerificationPolicy,
+  verificationPolicy,
+} from './decode/verification-policy.ts';
+export {
+  type AcceptanceCount,
+  countAcceptance,
+  type DraftedTokenFate,
+  type DraftedTokenRecord,
+  type VerificationStatistics,
+} from './decode/verification-statistics.ts';
+export {
+  checkDraftAndTarget,
+  generateVerified,
+  type VerifiedGeneration,
+  type VerifiedOptions,
+  type VerifiedToken,
+} from './decode/verified.ts';
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
 export {
   type Estimate,

@@ -6,6 +6,7 @@
 
 import type { Elements } from '../tensor/tensor.ts';
 import { type Limits, type MacroStepEnd, macroStepEnd } from './ends.ts';
+import type { LogProbabilities } from './log-probabilities.ts';
 import { segmentPosition } from './positions.ts';
 import type { Run } from './run.ts';
 import { continueConfidence } from './termination.ts';
@@ -25,6 +26,8 @@ export interface ChosenToken {
 export interface DraftedToken extends ChosenToken {
   /** Its probability under the draft model; `null` unless asked for. */
   readonly probability: number | null;
+  /** The same as a logarithm, with alternatives; `null` unless asked for. */
+  readonly logProbabilities: LogProbabilities | null;
   /** Which macro-step of the draft model drafted it, from 0, those counted that were rolled back. */
   readonly macroStep: number;
   readonly microIndex: number;
@@ -63,7 +66,7 @@ export function draftSegments(
   choose: (
     logits: Elements,
     previousTokens: readonly number[],
-  ) => Pick<DraftedToken, 'id' | 'distribution' | 'probability'>,
+  ) => Pick<DraftedToken, 'id' | 'distribution' | 'probability' | 'logProbabilities'>,
 ): readonly (readonly DraftedToken[])[] {
   const { profile, promptTokens, maxTokens, maxPositions } = limits;
   const round = profile.stopArithmetic === 'mode' ? limits.round : (value: number) => value;

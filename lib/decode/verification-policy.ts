@@ -120,11 +120,12 @@ export const VERIFICATION_POLICIES =
 
 /** A policy by its name. @throws CallerError verification/C1 */
 export function verificationPolicy(name: string): VerificationPolicy {
-  const [kind, numbers] = name.split(':', 2) as [string, string | undefined];
+  const [kind, numbers, ...more] = name.split(':') as [string, string?, ...string[]];
   const values = numbers?.split(',').map((text) => (text.trim() === '' ? Number.NaN : Number(text))) ?? [];
   const plain = [blindPolicy, greedyPolicy, samplingPolicy].find((policy) => policy.name === name);
   if (plain !== undefined) return plain;
   if (name === 'typical') return typicalPolicy();
+  if (more.length > 0) return refuse('policy', VERIFICATION_POLICIES, show(name));
   if (kind === 'typical' && values.length === 2)
     return typicalPolicy({ threshold: values[0]!, entropyFactor: values[1]! });
   if (kind === 'lenient' && values.length === 1) return lenientPolicy(values[0]!);

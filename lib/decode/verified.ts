@@ -8,10 +8,12 @@ import { CallerError } from '../errors.ts';
 import type { UniformSource } from '../math/random.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { Model } from '../model/model.ts';
+import type { Elements } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
 import { type DraftEnd, draftSegments } from './drafting.ts';
 import { generationEnd, type Limits, type StopReason } from './ends.ts';
 import { checkLimits } from './generate.ts';
+import { checkAlternatives, type LogProbabilities, logProbabilities } from './log-probabilities.ts';
 import { type Profile, trainProfile } from './profiles.ts';
 import { rolledBack } from './roll-back.ts';
 import { type Run, startRun } from './run.ts';
@@ -53,6 +55,13 @@ export interface VerifiedOptions {
   readonly eosTokenIds?: readonly number[];
   /** Whether to compute the probability of each token. Default false. */
   readonly probabilities?: boolean;
+  /** So many most probable tokens are told with the log-probability of each token; none of it when absent (log-probabilities). */
+  readonly alternatives?: number;
+  /**
+   * Asked once after each token that is emitted, with its id: true ends the generation with that token; the rest of the round is not emitted
+   * (stop-strings/C1).
+   */
+  readonly stopAfter?: (id: number) => boolean;
   /** Receives every tensor of the draft model below `draft.macro.{m}`, and of the target below `target.{r}`. */
   readonly trace?: Trace;
 }
@@ -70,6 +79,8 @@ export interface VerifiedToken {
   readonly microIndex: number;
   /** Its probability under the target, or without one under the draft model; `null` unless asked for. */
   readonly probability: number | null;
+  /** Its log-probability under the same model, and those of the most probable tokens; `null` unless asked for. */
+  readonly logProbabilities: LogProbabilities | null;
   /** p of the stop head when it was drafted; `null` for a token of the target, and for a plain base as draft model. */
   readonly stopProbability: number | null;
   /** c = 1 - p; `null` likewise. */
@@ -93,7 +104,8 @@ export interface VerifiedGeneration {
 }
 
 /**
- * Generates with drafts that a target verifies; tokens come a round at a time.
+ * Generates with drafts that a target verifies; tokens come a round at a time. With {@link greedyPolicy} they are the target's own greedy text, with
+ * {@link samplingPolicy} they have its distribution, with `blindPolicy` they are those of `generate` (verification/C8).
  *
  * @param draft a HAMburger, or a plain base, which drafts a token in each macro-step
  * @param target of the same tokens; its modules, if it has any, are not used. `null` with the policy `blind` alone
@@ -153,6 +165,8 @@ export function startVerifiedRun(
     sampling,
     policy = sampling === undefined ? greedyPolicy : samplingPolicy,
     probabilities = false,
+    alternatives,
+    stopAfter,
     trace,
   } = options;
   const eosTokenIds = options.eosTokenIds ?? (targetModel ?? draftModel).config.eosTokenIds;
@@ -164,6 +178,7 @@ export function startVerifiedRun(
   const { maxPositions = commonPositions(draftModel, targetModel) } = options;
   checkLimits(draftModel, prompt, maxTokens, maxPositions);
   checkConfidenceThreshold(confidence, 'confidence');
+  if (alternatives !== undefined) checkAlternatives(alternatives);
   const how = choosing(sampling, options.adjustments ?? {});
 
   // Nothing is emitted after EOS or beyond a limit, whatever the profile (verification/C6).
@@ -192,6 +207,12 @@ export function startVerifiedRun(
   let segmentsDone = 0;
   let resampled = 0;
   let added = 0;
+
+  /** What is told of a token on request. */
+  const reported = (logits: Elements, id: number) => ({
+    probability: probabilities ? tokenProbability(logits, id) : null,
+    logProbabilities: alternatives === undefined ? null : logProbabilities(logits, id, alternatives),
+  });
 
   /** What is left of a draft, in both caches; returns the accepted tokens and the target's in segments. */
   const settle = (
@@ -224,7 +245,7 @@ export function startVerifiedRun(
         { draftSteps, draftConfidence, eosTokenIds, limits: draftLimits },
         (logits, previousTokens) => {
           const chosen = chooseToken(how, logits, previousTokens);
-          return { ...chosen, probability: probabilities ? tokenProbability(logits, chosen.id) : null };
+          return { ...chosen, ...reported(logits, chosen.id) };
         },
       );
       const drafted = segments.flat();
@@ -237,14 +258,6 @@ export function startVerifiedRun(
           ? { accepted: drafted.length, next: null, choices: null }
           : verdictOn(drafted, tokens, scores, policy, how, eosTokenIds);
 
-      // 3. ROLL BACK both caches to what was accepted.
-      const left = settle(
-        segments.map((segment) => segment.map(({ id }) => id)),
-        accepted,
-        next,
-      );
-      const emitted = next === null ? ids : [...ids.slice(0, accepted), next];
-      tokens.push(...emitted);
       drafted.forEach(({ id, microIndex, draftedWith }, i) => {
         const fate = i < accepted ? 'accepted' : i === accepted ? 'rejected' : 'not-judged';
         records.push({
@@ -259,40 +272,52 @@ export function startVerifiedRun(
       if (next !== null && accepted < drafted.length) resampled += 1;
       else if (next !== null) added += 1;
 
-      // 4. EMIT, and DECIDE.
-      const probability = (i: number): number | null => {
-        if (!probabilities) return null;
-        return scores === null ? drafted[i]!.probability : tokenProbability(rowOf(scores, i), emitted[i]!);
-      };
-      const stopReason = generationEnd(
-        {
-          outputTokens: tokens.length - prompt.length,
-          segmentTokens: left.at(-1)!.length,
-          macroStep: segmentsDone + left.length - 1,
-          sawEos: eosTokenIds.includes(tokens.at(-1)!),
-        },
-        endLimits,
+      // 3. ROLL BACK both caches to what was accepted.
+      const said = next === null ? ids : [...ids.slice(0, accepted), next];
+      const left = settle(
+        segments.map((segment) => segment.map(({ id }) => id)),
+        accepted,
+        next,
       );
-      let i = 0;
-      const result = left.flatMap((segment, m) =>
-        segment.map((id, microIndex): VerifiedToken => {
+
+      // 4. EMIT, but nothing behind a stop string; and DECIDE.
+      const stoppedAt = stopAfter === undefined ? -1 : said.findIndex((id) => stopAfter(id));
+      const emitted = stoppedAt === -1 ? said : said.slice(0, stoppedAt + 1);
+      const result = left
+        .flatMap((segment, m) =>
+          segment.map((id, microIndex) => ({ id, microIndex, m, length: segment.length })),
+        )
+        .slice(0, emitted.length)
+        .map(({ id, microIndex, m, length }, i): VerifiedToken => {
           const own = i < accepted ? drafted[i]! : null;
-          const end = microIndex === segment.length - 1 ? (own?.end ?? 'verification') : null;
+          const report = scores === null ? own! : reported(rowOf(scores, i), id);
+          const end = microIndex === length - 1 ? (own?.end ?? 'verification') : null;
           return {
             id,
             origin: own === null ? 'target' : 'draft',
             round: rounds,
             macroStep: segmentsDone + m,
             microIndex,
-            probability: probability(i++),
+            probability: report.probability,
+            logProbabilities: report.logProbabilities,
             stopProbability: own?.stopProbability ?? null,
             confidence: own?.confidence ?? null,
-            end,
+            end: i === stoppedAt && end !== 'eos' ? 'stop-string' : end,
           };
-        }),
-      );
-      segmentsDone += left.length;
+        });
+      tokens.push(...emitted);
+      segmentsDone = result.at(-1)!.macroStep + 1;
       rounds += 1;
+      const stopReason = generationEnd(
+        {
+          outputTokens: tokens.length - prompt.length,
+          segmentTokens: result.at(-1)!.microIndex + 1,
+          macroStep: segmentsDone - 1,
+          sawEos: eosTokenIds.includes(tokens.at(-1)!),
+          stopped: stoppedAt !== -1,
+        },
+        endLimits,
+      );
       return { tokens: result, stopReason };
     },
     result: (stopReason) => ({

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { generate } from '../../lib/decode/generate.ts';
+import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache, type EntryCache } from '../../lib/decode/kv-cache.ts';
+import { logProbabilities } from '../../lib/decode/log-probabilities.ts';
 import { profiles } from '../../lib/decode/profiles.ts';
-import { samplingChoice } from '../../lib/decode/token-choice.ts';
+import { samplingChoice, tokenProbability } from '../../lib/decode/token-choice.ts';
 import {
   blindPolicy,
   greedyPolicy,
@@ -11,6 +12,7 @@ import {
   samplingPolicy,
   typicalPolicy,
 } from '../../lib/decode/verification-policy.ts';
+import { countAcceptance } from '../../lib/decode/verification-statistics.ts';
 import {
   generateVerified,
   startVerifiedRun,
@@ -18,12 +20,12 @@ import {
   type VerifiedToken,
 } from '../../lib/decode/verified.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
-import { seededUniforms } from '../../lib/math/random.ts';
+import { recordedUniforms, replayedUniforms, seededUniforms } from '../../lib/math/random.ts';
 import { baseLayers, tokenEmbeddings } from '../../lib/model/base.ts';
 import { segmentEmbeddings } from '../../lib/model/compositional-embedder.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import { baseOf, isHamburger, type Model } from '../../lib/model/model.ts';
-import { discardTrace } from '../../lib/trace.ts';
+import { discardTrace, namedTrace, recordTrace } from '../../lib/trace.ts';
 import { finish, hamburgerOf, modelOf, naiveOf, randomWeights, segmentsOf } from '../helpers/models.ts';
 import { naiveVerified, resembling, targetConfigOf } from '../helpers/verified.ts';
 
@@ -222,6 +224,205 @@ describe('verification', () => {
   });
 });
 
+describe('what a verified generation is asked for', () => {
+  const sampling = () => ({ temperature: 1, uniforms: seededUniforms('x') });
+
+  it('verification/C1: policy, target and sampling suit each other', () => {
+    expect(() => run({ policy: greedyPolicy, sampling: sampling() })).toThrow(
+      'verification/C1: policy greedy: expected that no token is drawn, found options of sampling',
+    );
+    expect(() => run({ policy: samplingPolicy })).toThrow(
+      'verification/C1: policy sampling: expected options of sampling, found none',
+    );
+    expect(() => run({ policy: blindPolicy })).toThrow('verification/C1: policy blind: expected no target');
+    expect(() => run({}, { target: null })).toThrow('verification/C1: policy greedy: expected a target');
+    // By default what suits the options.
+    expect(run({ sampling: sampling() }).tokens.length).toBe(12);
+    expect(() => run({ sampling: { ...sampling(), temperature: 0 } })).toThrow('token-distribution/C1');
+  });
+
+  it('verification/C2: a draft has a macro-step at least, and its bound is a confidence', () => {
+    for (const draftSteps of [0, 1.5, Number.NaN])
+      expect(() => run({ draftSteps })).toThrow(
+        'verification/C2: draft steps: expected an integer of at least 1',
+      );
+    for (const draftConfidence of [-0.1, 1.1, Number.NaN])
+      expect(() => run({ draftConfidence })).toThrow(
+        'verification/C2: draft confidence: expected a number from 0',
+      );
+    expect(() => run({ confidence: 2 })).toThrow('termination/C1');
+  });
+
+  it('verification/C2: the product is of the confidences that let a macro-step go on, and of no others', () => {
+    // Confidence 0 never ends a macro-step, so that all but the last token of each goes on.
+    const all = run({ draftSteps: 4, confidence: 0, maxTokens: 40, policy: lenientPolicy(5) });
+    const first = all.tokens.filter(({ round, origin }) => round === 0 && origin === 'draft');
+    expect(first.map(({ end }) => end)).toEqual(Array(4).fill([null, null, 'max-steps']).flat());
+    const products: number[] = [];
+    let product = 1;
+    for (const { confidence, end } of first) {
+      if (end === null) product *= confidence!;
+      products.push(product);
+    }
+    // A bound just above the product after the second macro-step's first token ends the draft there.
+    const bounded = (draftConfidence: number) =>
+      run({
+        draftSteps: 4,
+        confidence: 0,
+        maxTokens: 40,
+        policy: lenientPolicy(5),
+        draftConfidence,
+      }).tokens.filter(({ round, origin }) => round === 0 && origin === 'draft');
+    const at = products[3]!;
+    expect(bounded(at * (1 + 1e-12)).map(({ end }) => end)).toEqual([
+      null,
+      null,
+      'max-steps',
+      'draft-confidence',
+    ]);
+    expect(bounded(at).length).toBeGreaterThan(4);
+    expect(bounded(1).length).toBe(1);
+  });
+
+  it('verification/C3: models that do not go together are named before anything is computed', () => {
+    const unlike = (change: Partial<ModelConfig>) =>
+      modelOf({ ...targetConfigOf(config), ...change }, 'f64', resembling(0.5));
+    const asked = (change: Partial<ModelConfig>, options: Partial<VerifiedOptions> = {}) => {
+      const trace = namedTrace(() => expect.unreachable('something was computed'));
+      return () => run({ ...options, trace }, { target: unlike(change) });
+    };
+    expect(asked({ vocabSize: 6 })).toThrow(
+      'verification/C3: vocabulary of the target: expected 5 tokens, as the draft model has, found 6',
+    );
+    expect(asked({ eosTokenIds: [3] })).toThrow(
+      'verification/C3: tokens of the target that end a text: expected none, as the draft model has, found 3',
+    );
+    expect(asked({ maxPositionEmbeddings: 4 })).toThrow(
+      'verification/C3: positions of the target: expected at least 5, for the prompt and the positions asked for, found 4',
+    );
+    expect(asked({ maxPositionEmbeddings: 20 }, { maxPositions: 30 })).toThrow('expected at least 30');
+    expect(asked({}, { prompt: [] })).toThrow('generation/C1: prompt');
+    // By default the positions that both have.
+    const { tokens, result } = run({ maxTokens: 100 }, { target: unlike({ maxPositionEmbeddings: 20 }) });
+    expect([prompt.length + tokens.length, result.stopReason]).toEqual([21, 'positions']);
+  });
+
+  it('verification/C6: a draft leaves room for the word of the target', () => {
+    const one = run({ maxTokens: 1 });
+    expect(one.tokens.map(({ origin }) => origin)).toEqual(['target']);
+    expect(one.result.statistics).toMatchObject({ rounds: 1, drafted: 0, draftMacroSteps: 0, added: 1 });
+    const two = run({ maxTokens: 2, policy: lenientPolicy(5) });
+    expect(two.tokens.map(({ origin, end }) => [origin, end])).toEqual([
+      ['draft', 'limit'],
+      ['target', 'verification'],
+    ]);
+    expect(run({ maxTokens: 0 }).tokens).toEqual([]);
+  });
+
+  it('verification/C6: nothing follows EOS, whoever says it, and nothing a stop string', () => {
+    const free = idsOf(run({ policy: lenientPolicy(5), confidence: 0 }).tokens);
+    for (const [i, id] of free.entries()) {
+      const first = free.indexOf(id);
+      if (first !== i) continue;
+      const ended = run({ policy: lenientPolicy(5), confidence: 0, eosTokenIds: [id] });
+      expect(idsOf(ended.tokens)).toEqual(free.slice(0, i + 1));
+      expect(ended.result.stopReason).toBe('eos');
+      const stopped = run({ policy: lenientPolicy(5), confidence: 0, stopAfter: (each) => each === id });
+      expect(idsOf(stopped.tokens)).toEqual(free.slice(0, i + 1));
+      expect([stopped.result.stopReason, stopped.tokens.at(-1)!.end]).toEqual(['stop-string', 'stop-string']);
+    }
+  });
+
+  it('verification/C7: uniforms are drawn for the draft, for its judgement, for the word of the target, in this order', () => {
+    // Both models say every token with the same probability: a draw of u is token floor(5 u), and q = p.
+    const even = { ...config, hamburger: { ...config.hamburger!, maxSteps: 2 } };
+    const flat = (name: string) => (/norm\.weight$/.test(name) ? 1 : 0);
+    const models = {
+      draft: hamburgerOf(even, 'f64', flat),
+      target: modelOf(targetConfigOf(even), 'f64', flat),
+    };
+    const draws = [0.1, 0.3, 0.5, 0.9, 0, 0.999, 0.7, 0.5, 0.2, 0.4];
+    const uniforms = recordedUniforms(replayedUniforms(draws));
+    const { tokens, result } = run(
+      { maxTokens: 4, draftSteps: 1, confidence: 0, sampling: { temperature: 1, uniforms } },
+      models,
+    );
+    // Round 0: tokens 0 and 1 drafted, both judged (0.5, 0.9), the target's is 0. Round 1: room for none, so it is the target's 4.
+    expect(tokens.map(({ id, origin }) => [id, origin])).toEqual([
+      [0, 'draft'],
+      [1, 'draft'],
+      [0, 'target'],
+      [4, 'target'],
+    ]);
+    expect(uniforms.drawn).toEqual(draws.slice(0, 6));
+    expect(result.statistics.rounds).toBe(2);
+  });
+
+  it('verification/C9: what became of every drafted token', () => {
+    const { tokens, result } = run({ draftSteps: 3, maxTokens: 40, confidence: 0 });
+    const { statistics } = result;
+    const own = tokens.filter(({ origin }) => origin === 'draft');
+    expect(statistics.accepted).toBe(own.length);
+    expect(statistics.resampled + statistics.added).toBe(tokens.length - own.length);
+    expect(statistics.rounds).toBe(tokens.at(-1)!.round + 1);
+    expect(statistics.meanAcceptedLength).toBe(own.length / statistics.rounds);
+    expect(statistics.drafted).toBe(statistics.tokens.length);
+    for (let r = 0; r < statistics.rounds; r++) {
+      const round = statistics.tokens.filter((each) => each.round === r);
+      const fates = round.map(({ fate }) => fate);
+      const accepted = fates.filter((fate) => fate === 'accepted').length;
+      expect(fates).toEqual([
+        ...Array(accepted).fill('accepted'),
+        ...(accepted < fates.length ? ['rejected'] : []),
+        ...Array(Math.max(fates.length - accepted - 1, 0)).fill('not-judged'),
+      ]);
+      // The target's choices are its words, as far as the draft was accepted, and so is the token behind.
+      const said = tokens.filter((each) => each.round === r);
+      const choices = round.slice(0, accepted + 1).map(({ targetChoice }) => targetChoice);
+      expect(choices).toEqual(idsOf(said).slice(0, choices.length));
+    }
+    for (const { microIndex, draftedWith } of statistics.tokens) {
+      expect(draftedWith === null).toBe(microIndex === 0);
+    }
+    const sums = statistics.byMicroIndex.map(({ drafted }) => drafted);
+    expect(sums.reduce((a, b) => a + b, 0)).toBe(statistics.drafted);
+    expect(statistics.byMicroIndex[1]).toEqual(
+      countAcceptance(statistics.tokens.filter(({ microIndex }) => microIndex === 1)),
+    );
+    // The confidence with which a token was drafted is that of the token before it.
+    const all = run({ confidence: 0, policy: lenientPolicy(5) });
+    expect(all.result.statistics.tokens[1]).toMatchObject({
+      microIndex: 1,
+      draftedWith: all.tokens[0]!.confidence,
+    });
+  });
+
+  it('probabilities and log-probabilities are those of the target', () => {
+    const { tokens } = run({ probabilities: true, alternatives: 2 });
+    const segments = idsOf(tokens).map((id) => [id]);
+    const forced = teacherForced(target, { prompt, segments });
+    forced.forEach(([each], i) => {
+      expect(tokens[i]!.probability).toBe(tokenProbability(each!.logits.data, each!.id));
+      expect(tokens[i]!.logProbabilities).toEqual(logProbabilities(each!.logits.data, each!.id, 2));
+    });
+    expect(run().tokens[0]).toMatchObject({ probability: null, logProbabilities: null });
+  });
+
+  it('trace/T1: each tensor of both models has a name of its own, and a trace changes nothing', () => {
+    const { trace, tensors } = recordTrace();
+    const traced = run({ trace, confidence: 0 });
+    expect(traced).toEqual(run({ confidence: 0 }));
+    const { statistics } = traced.result;
+    const names = [...tensors.keys()];
+    expect(tensors.get('target.0.model.layers.0.output')!.shape[0]).toBeGreaterThan(prompt.length);
+    expect(names).toContain(`target.${statistics.rounds - 1}.logits`);
+    expect(names).toContain(`draft.macro.${statistics.draftMacroSteps - 1}.micro.0.logits`);
+    const k = statistics.tokens.filter(({ round }) => round === 0).length;
+    expect(tensors.get('target.0.logits')!.shape).toEqual([k + 1, config.vocabSize]);
+    expect(tensors.get('target.0.model.norm')!.shape).toEqual([k + 1, config.hiddenSize]);
+  });
+});
+
 /** Feeds entries one by one into a new cache. */
 function fedCache(
   model: Model,
@@ -324,7 +525,7 @@ describe('rolling back', () => {
       ),
       { ...seed, numRuns: 50 },
     );
-    console.log(seen);
+
     expect(Math.min(...Object.values(seen))).toBeGreaterThan(15);
   });
 });
