@@ -1,7 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { logProbabilities } from '../../lib/decode/log-probabilities.ts';
 import { tokenProbability } from '../../lib/decode/token-choice.ts';
 import { exp } from '../../lib/math/exp.ts';
+
+const goldens = JSON.parse(
+  readFileSync(new URL('../../fixtures/goldens-sampling/sampling.json', import.meta.url), 'utf8'),
+);
 
 const logits = Float64Array.from([0.5, 2, -1, 2, 0]);
 
@@ -12,6 +17,17 @@ describe('logProbabilities', () => {
     expect(alternatives.map(({ id }) => id)).toEqual([1, 3, 0]);
     for (const each of alternatives) {
       expect(exp(each.logProbability)).toBeCloseTo(tokenProbability(logits, each.id), 15);
+    }
+  });
+
+  it('agrees with the definition at 60 digits, for tokens of any probability', () => {
+    for (const { logits: x, tokens } of goldens.logProbabilities) {
+      for (const [id, exact] of tokens) {
+        const { logProbability } = logProbabilities(Float64Array.from(x), id, 0);
+        // One part in 2^52 of each of the terms that are subtracted and added.
+        const size = Math.max(1, Math.abs(exact), ...x.map(Math.abs));
+        expect(Math.abs(logProbability - exact) / size).toBeLessThan(4 * 2 ** -53);
+      }
     }
   });
 

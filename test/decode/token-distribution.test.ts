@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { adjustedGreedyChoice } from '../../lib/decode/token-choice.ts';
@@ -11,6 +12,10 @@ import {
   tokenDistribution,
 } from '../../lib/decode/token-distribution.ts';
 import { exp } from '../../lib/math/exp.ts';
+
+const goldens = JSON.parse(
+  readFileSync(new URL('../../fixtures/goldens-sampling/sampling.json', import.meta.url), 'utf8'),
+);
 
 const logits = Float64Array.from([0.5, 2, -1, 2, 0]);
 
@@ -80,6 +85,18 @@ describe('tokenDistribution', () => {
       }),
       { seed: 11, numRuns: 500 },
     );
+  });
+
+  it('keeps what the processors of Transformers keep, in their order, with the same probabilities', () => {
+    expect(goldens.distributions.length).toBeGreaterThan(100);
+    for (const { logits: x, previous, options, ids, probabilities } of goldens.distributions) {
+      const logitBias = new Map<number, number>(options.logitBias);
+      const distribution = tokenDistribution({ ...options, logitBias })(Float64Array.from(x), previous);
+      expect([...distribution.ids]).toEqual(ids);
+      ids.forEach((id: number, i: number) => {
+        expect(Math.abs(probabilityOf(distribution, id) / probabilities[i] - 1)).toBeLessThan(1e-12);
+      });
+    }
   });
 
   it('step 2: a token that occurs twice is penalised once, the prompt counts, and below zero the penalty multiplies', () => {
