@@ -57,7 +57,7 @@ export function addConformMake(conform: Command, context: Context): void {
     .addHelpText(
       'after',
       examples(
-        'hamburger conform make --out kit-1.0.0.tgz',
+        'hamburger conform make --out kit-1.1.0.tgz',
         'hamburger conform make --config my-model/config.json --seed today --count 12 --out live-kit',
         'hamburger conform run live-kit -- ./my-port --harness',
       ),

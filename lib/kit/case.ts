@@ -9,7 +9,7 @@ import { assertInvariant } from '../errors.ts';
 import { parseWith, z } from '../schema.ts';
 
 /** What the kit and its rules are called: of {@link KIT_VERSION} all cases are, {@link INTERPRETATION} says how they are read. */
-export const KIT_VERSION = '1.0.0';
+export const KIT_VERSION = '1.1.0';
 export const INTERPRETATION = 1;
 export const PROTOCOL = 1;
 
@@ -106,7 +106,7 @@ const about = {
 const caseSchema = z.discriminatedUnion('mode', [
   op.extend(about),
   teacher.extend(about),
-  // `either`: several outcomes, only where logits are nearly equal. `mistaken`: what a port comes to that makes the mistake of that note.
+  // `either`: what honest arithmetic in binary32 may come to as well, only where a decision is a near tie. `mistaken`: what a port comes to that makes the mistake of that note.
   free.extend({
     ...about,
     expected: decisions,

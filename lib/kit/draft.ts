@@ -19,6 +19,7 @@ import type { ModelConfig } from '../model/config.ts';
 import { createModel, type HamburgerModel } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import {
+  type Answer,
   type Attempt,
   type Decisions,
   exactNumber,
@@ -51,7 +52,14 @@ export interface Draft {
   readonly mistaken?: Readonly<Record<string, unknown>>;
   /** Whether all tensors of its run are kept; by default those that leave layers and heads. */
   readonly whole?: boolean;
+  /** The version of the kit that brought it; by default the first one. */
+  readonly since?: string;
+  /** Of a free run: one of its decisions is so near that binary32 cannot tell, and either outcome is right. */
+  readonly nearTie?: true;
 }
+
+/** What the cases are of that do not say since when they are there. */
+const FIRST_VERSION = '1.0.0';
 
 /** Everything that a kit is made of. */
 export interface KitContents {
@@ -72,6 +80,9 @@ const KEPT = /(comp_embedder\.output|model\.layers\.\d+\.output|features|hidden|
 
 /** Two logits are nearly equal if they differ by less than this share of the largest; a confidence and its threshold, by less than this. */
 const NEAR = 1e-3;
+
+/** The same of a near tie: less than what rounds in binary32 where numbers are stored, and more than all that rounds in binary64. */
+const NEAR_TIE = 1e-8;
 
 /**
  * Fills a folder with a kit.
@@ -152,7 +163,7 @@ export function fillKit(
       complain(`a suite: ${Object.keys(suites).join(', ')}`, draft.suite);
     const about = {
       id: draft.id,
-      since: KIT_VERSION,
+      since: draft.since ?? FIRST_VERSION,
       suite: draft.suite,
       spec: draft.spec,
       requires: draft.requires ?? [],
@@ -171,15 +182,15 @@ export function fillKit(
     } else {
       const { answer, tensors } = attemptOutput(task, inputs, modelAt, kernels);
       assertInvariant(answer.status === 'ok', `answer to ${draft.id}`, 'ok', answer.status);
-      const near = task.mode === 'free' ? tooNear(task.confidence, tensors) : null;
-      if (near !== null && leaveOutNear) continue;
-      if (near !== null) complain('decisions that honest arithmetic cannot change', near);
+      const near = task.mode === 'free' && draft.nearTie !== true ? nearDecisions(task, tensors, NEAR) : [];
+      if (near.length > 0 && leaveOutNear) continue;
+      if (near.length > 0) complain('decisions that honest arithmetic cannot change', near[0]!.words);
       const kept =
         draft.whole === true || task.mode === 'op'
           ? tensors
           : new Map([...tensors].filter(([name]) => KEPT.test(name)));
       if (kept.size > 0) writeTensors(tensorsPath(draft, 'out'), kept, 'F64');
-      whole = { ...taskJson(task), ...about, ...outcomeOf(draft, answer, modelAt, complain) };
+      whole = { ...taskJson(task), ...about, ...outcomeOf(draft, { answer, tensors }, modelAt, complain) };
     }
     const json = JSON.parse(JSON.stringify(whole)) as unknown;
     parseCase(json, `case ${draft.id}`);
@@ -229,8 +240,8 @@ type Complain = (expected: string, found: string) => never;
 
 /** What a case says of its outcome beside tensors. */
 function outcomeOf(
-  { task, mistaken = {} }: Draft,
-  answer: Extract<ReturnType<typeof attemptOutput>['answer'], { status: 'ok' }>,
+  { task, mistaken = {}, nearTie }: Draft,
+  { answer, tensors }: { answer: Extract<Answer, { status: 'ok' }>; tensors: ReadonlyMap<string, Tensor> },
   modelAt: (path: string) => HamburgerModel,
   complain: Complain,
 ): Record<string, unknown> {
@@ -253,57 +264,102 @@ function outcomeOf(
   const wrong = mistakenRuns(task, modelAt(task.model)).filter(
     ([, run]) => JSON.stringify(run) !== JSON.stringify(expected),
   );
-  return { expected, ...(wrong.length === 0 ? {} : { mistaken: Object.fromEntries(wrong) }) };
+  return {
+    expected,
+    ...(nearTie === true
+      ? { either: [otherDecisions(task, tensors, expected, modelAt(task.model), complain)] }
+      : {}),
+    ...(wrong.length === 0 ? {} : { mistaken: Object.fromEntries(wrong) }),
+  };
 }
 
-/** Where honest arithmetic could come to another decision; `null` if nowhere. */
-function tooNear(confidence: number | null, tensors: ReadonlyMap<string, Tensor>): string | null {
+/** What a run comes to if its one near tie goes the other way. */
+function otherDecisions(
+  task: FreeTask,
+  tensors: ReadonlyMap<string, Tensor>,
+  { macro_steps: macroSteps, stop_reason: stopReason }: Decisions,
+  model: HamburgerModel,
+  complain: Complain,
+): Decisions {
+  const ties = nearDecisions(task, tensors, NEAR_TIE);
+  const near = nearDecisions(task, tensors, NEAR);
+  const [tie] = ties;
+  if (tie === undefined || near.length > 1)
+    return complain('one near tie, and nothing else that is near', near.map(({ words }) => words).join('; '));
+  // Another confidence, on the other side of the threshold: as far as it was on this one.
+  if ('confidence' in tie)
+    return decisionsOf(task, model, { confidence: 2 * tie.confidence - task.confidence! });
+  // Another token: the last one, so that nothing comes after it.
+  const last = `macro.${macroSteps.length - 1}.micro.${macroSteps.at(-1)!.length - 1}.logits`;
+  if (tie.name !== last) complain(`a near tie of tokens at the last one, ${last}`, tie.name);
+  const tokens = macroSteps.map((segment) => [...segment]);
+  tokens.at(-1)!.splice(-1, 1, tie.second);
+  return { macro_steps: tokens, stop_reason: stopReason };
+}
+
+/** A decision that is near. */
+type NearDecision = { readonly name: string; readonly words: string } & (
+  | { readonly second: number }
+  | { readonly confidence: number }
+);
+
+/** Decisions of a run that lie nearer than `near`: of logits as a share of the largest, of a confidence and its threshold as it is. */
+function nearDecisions(
+  { confidence }: FreeTask,
+  tensors: ReadonlyMap<string, Tensor>,
+  near: number,
+): NearDecision[] {
   const threshold = confidence ?? 0.5;
-  for (const [name, { data }] of tensors) {
+  return [...tensors].flatMap(([name, { data }]): NearDecision[] => {
     if (name.endsWith('.logits')) {
-      const [first, second = Number.NEGATIVE_INFINITY] = Array.from(data).sort((a, b) => b - a) as [
-        number,
-        ...number[],
-      ];
+      const order = Array.from(data, (_, id) => id).sort((a, b) => data[b]! - data[a]! || a - b);
+      const [first, second] = [data[order[0]!]!, data[order[1] ?? 0]!];
       const largest = Math.max(...data.map(Math.abs));
-      if (first - second < NEAR * largest) return `${first} and ${second}, at ${name}`;
+      if (order.length > 1 && first - second < near * largest)
+        return [{ name, words: `${first} and ${second}, at ${name}`, second: order[1]! }];
     }
     // At 0 and 1 nothing is near: no probability gets there.
     if (name.endsWith('.stop_probability') && threshold > 0 && threshold < 1) {
-      if (Math.abs(1 - data[0]! - threshold) < NEAR) return `confidence ${1 - data[0]!}, at ${name}`;
+      const found = 1 - data[0]!;
+      if (Math.abs(found - threshold) < near)
+        return [{ name, words: `confidence ${found}, at ${name}`, confidence: found }];
     }
+    return [];
+  });
+}
+
+type FreeTask = Extract<Attempt, { mode: 'free' }>;
+
+/** What the reference emits for a task, with changes. */
+function decisionsOf(
+  task: FreeTask,
+  model: HamburgerModel,
+  changes: Partial<Omit<GenerateOptions, 'profile'>>,
+  decisions: Partial<Profile> = {},
+): Decisions {
+  const generation = generate(model, {
+    prompt: task.prompt,
+    maxTokens: task.max_tokens,
+    maxPositions: task.max_positions,
+    confidence: task.confidence,
+    eosTokenIds: task.eos_token_ids,
+    profile: { ...profiles.get(task.profile)!, ...decisions },
+    ...changes,
+  });
+  const macroSteps: number[][] = [];
+  for (;;) {
+    const next = generation.next();
+    if (next.done === true)
+      return { macro_steps: macroSteps, stop_reason: stopReasonOf(next.value.stopReason) };
+    if (next.value.macroStep === macroSteps.length) macroSteps.push([]);
+    macroSteps.at(-1)!.push(next.value.id);
   }
-  return null;
 }
 
 /** What a port would emit that makes one mistake in its decisions, by the ids of the mistakes. */
-function mistakenRuns(
-  task: Extract<Attempt, { mode: 'free' }>,
-  model: HamburgerModel,
-): (readonly [string, Decisions])[] {
-  const profile = profiles.get(task.profile)!;
-  const run = (
-    changes: Partial<Omit<GenerateOptions, 'profile'>>,
-    decisions: Partial<Profile> = {},
-  ): Decisions => {
-    const generation = generate(model, {
-      prompt: task.prompt,
-      maxTokens: task.max_tokens,
-      maxPositions: task.max_positions,
-      confidence: task.confidence,
-      eosTokenIds: task.eos_token_ids,
-      profile: { ...profile, ...decisions },
-      ...changes,
-    });
-    const macroSteps: number[][] = [];
-    for (;;) {
-      const next = generation.next();
-      if (next.done === true)
-        return { macro_steps: macroSteps, stop_reason: stopReasonOf(next.value.stopReason) };
-      if (next.value.macroStep === macroSteps.length) macroSteps.push([]);
-      macroSteps.at(-1)!.push(next.value.id);
-    }
-  };
+function mistakenRuns(task: FreeTask, model: HamburgerModel): (readonly [string, Decisions])[] {
+  const run = (changes: Partial<Omit<GenerateOptions, 'profile'>>, decisions: Partial<Profile> = {}) =>
+    decisionsOf(task, model, changes, decisions);
   const { confidence, max_positions: most, eos_token_ids: eos } = task;
   return [
     ['runs-on-after-eos', run({}, { eosEndsMacroStep: false })],

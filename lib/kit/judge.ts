@@ -308,7 +308,7 @@ function storeRounding(numerics: PortNumerics): (value: number) => number {
   return Math.fround;
 }
 
-/** Numerics in which nothing but a mistake leads to other tokens, as no case has logits or confidences that are nearly equal. */
+/** Numerics in which nothing but a mistake leads to other tokens: a case whose decisions are nearer says what else is right (`either`). */
 const EXACT_ENOUGH = new Set(['f64', 'f32', 'f32-split']);
 
 /** Why the decisions of a free run do not follow from its own tensors, or are not those of the reference; `null` if all is well. */
@@ -351,6 +351,9 @@ function decisionProblem(
       if (!ended) continue;
       const reason = generationEnd(soFar, limits);
       const last = macroStep === given.macro_steps.length - 1;
+      // What was cut off is not shown: an end of the text may be in it, and ends the generation first.
+      const eosInWhatIsCut = cut && end === null && (profile.eosInFirstMacroStep || macroStep > 0);
+      if (last && eosInWhatIsCut && each.eos_token_ids.length > 0 && given.stop_reason === 'eos') continue;
       if (reason !== null && !last)
         return `macro-step ${macroStep}: the generation goes on, though it ends here (${reason})`;
       if (last && reason !== given.stop_reason)

@@ -8,6 +8,7 @@ import { profiles } from '../decode/profiles.ts';
 import { CallerError } from '../errors.ts';
 import { seededUniforms } from '../math/random.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { KIT_VERSION } from './case.ts';
 import type { Draft, KitContents } from './draft.ts';
 
 /** What to make. */
@@ -56,6 +57,7 @@ export function liveKit({ config, seed, count }: LiveKitOptions): KitContents {
     room -= prompt.length;
     const about = {
       suite: 'live',
+      since: KIT_VERSION,
       spec: [],
       flags: [],
       requires: config.ropeScaling === null ? [] : ['rope.llama3'],

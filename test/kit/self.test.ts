@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type Arithmetic, f32, f64 } from '../../fixtures/harnesses/typescript/arithmetic.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
-import type { Case } from '../../lib/kit/case.ts';
+import type { Case, CaseOf, Decisions } from '../../lib/kit/case.ts';
 import { type CaseVerdict, createJudge } from '../../lib/kit/judge.ts';
 import { openKit } from '../../lib/kit/kit.ts';
 import { type Port, referencePort } from '../../lib/kit/port.ts';
@@ -89,6 +89,19 @@ describe('the kit', () => {
           path.startsWith('cases/smoke/') || [...models].some((model) => path.startsWith(`${model}/`)),
       ),
     ).toBeLessThan(1e6);
+  });
+
+  it('the case that INTERPRETING shows is one of the kit', () => {
+    const page = readFileSync(new URL('../../fixtures/kit/INTERPRETING.md', import.meta.url), 'utf8');
+    const shown = JSON.parse(/## 2\. Cases\n+```json\n([^`]+)```/.exec(page)![1]!);
+    const path = `../../fixtures/kit/cases/${shown.suite}/${shown.id}.json`;
+    expect(JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))).toEqual(shown);
+    // And the table of features has what a case can require.
+    const required = new Set(kit.cases.flatMap((each) => each.requires));
+    const listed = [
+      .../\| feature \|[^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)/.exec(page)![1]!.matchAll(/^\| `([^`]+)`/gm),
+    ];
+    expect(new Set(listed.map(([, name]) => name))).toEqual(required);
   });
 
   it('every golden and value that a second source can compute is confirmed by it', () => {
@@ -217,6 +230,32 @@ describe('honest arithmetic conforms', () => {
     ['bf16 storage', stored('bf16', (x) => bf16ToNumber(numberToBf16Bits(x)))],
     ['f16 storage', stored('f16', (x) => f16ToNumber(numberToF16Bits(x)))],
   ];
+  it('of a near tie every outcome that is listed is right: honest arithmetic comes to each, and to no other', () => {
+    const ties = kit.cases.filter(
+      (each): each is CaseOf<'free'> => each.mode === 'free' && each.either !== undefined,
+    );
+    expect(ties.map(({ id }) => id)).toEqual(['free.near-tie.token', 'free.near-tie.confidence']);
+    for (const each of ties) {
+      const seen = new Set<string>();
+      for (const [, arithmetic] of variants.filter(([, { numerics }]) => numerics.startsWith('f32'))) {
+        const port = portOf(kit, arithmetic);
+        const output = port.run(each);
+        const { macro_steps, stop_reason } = output.answer as Decisions;
+        const decisions = JSON.stringify({ macro_steps, stop_reason });
+        seen.add(decisions);
+        const judge = createJudge(kit, port.claim);
+        expect(judge.judge(each, output).outcome).toBe('right');
+        // Unlisted, it is wrong.
+        if (decisions !== JSON.stringify(each.expected))
+          expect(judge.judge({ ...each, either: [] }, output)).toMatchObject({
+            outcome: 'wrong',
+            message: expect.stringContaining('follows from the tensors, but expected'),
+          });
+      }
+      expect(seen).toEqual(new Set([each.expected, ...each.either!].map((one) => JSON.stringify(one))));
+    }
+  });
+
   // 16 bits hold neither 1e15 nor what is 100 in an exponent of softmax: a port of them claims runs.
   it.each(variants)('the example port: %s', (_, arithmetic) => {
     const port = portOf(kit, arithmetic);

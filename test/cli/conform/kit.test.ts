@@ -435,9 +435,9 @@ describe('conform make', () => {
     const bytes = readFileSync(join(cwd, 'a.tgz'));
     expect(bytes.equals(readFileSync(join(cwd, 'b.tgz')))).toBe(true);
     const names = (await parseTarGzip(bytes)).map(({ name }) => name);
-    const { files } = JSON.parse(readFileSync(join(root, 'fixtures/kit/kit.json'), 'utf8'));
+    const { kit, files } = JSON.parse(readFileSync(join(root, 'fixtures/kit/kit.json'), 'utf8'));
     expect(names.sort()).toEqual(
-      ['kit.json', ...Object.keys(files)].map((name) => `kit-1.0.0/${name}`).sort(),
+      ['kit.json', ...Object.keys(files)].map((name) => `kit-${kit}/${name}`).sort(),
     );
   });
 
