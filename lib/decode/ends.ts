@@ -5,6 +5,8 @@
  * @module
  */
 
+import { CallerError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
 import { segmentPosition } from './positions.ts';
 import type { Profile } from './profiles.ts';
 import { type ConfidenceThreshold, endsByConfidence } from './termination.ts';
@@ -72,4 +74,42 @@ export function generationEnd(soFar: SoFar, limits: Limits): StopReason | null {
   if (soFar.outputTokens >= maxTokens) return 'length';
   if (segmentPosition(promptTokens + soFar.outputTokens, profile) >= maxPositions) return 'positions';
   return null;
+}
+
+/** @throws CallerError generation/C1 (prompt, max tokens or max positions that a model cannot have) */
+export function checkLimits(
+  model: Model,
+  prompt: readonly number[],
+  maxTokens: number,
+  maxPositions: number,
+): void {
+  const rule = 'generation/C1';
+  const most = model.config.maxPositionEmbeddings;
+  if (!(Number.isSafeInteger(maxTokens) && maxTokens >= 0)) {
+    throw new CallerError({
+      rule,
+      subject: 'max tokens',
+      expected: 'an integer of at least 0',
+      found: `${maxTokens}`,
+    });
+  }
+  if (!(Number.isSafeInteger(maxPositions) && 1 <= maxPositions && maxPositions <= most)) {
+    throw new CallerError({
+      rule,
+      subject: 'max positions',
+      expected: `an integer from 1 to ${most} (max_position_embeddings)`,
+      found: `${maxPositions}`,
+    });
+  }
+  if (prompt.length === 0) {
+    throw new CallerError({ rule, subject: 'prompt', expected: 'at least one token', found: 'none' });
+  }
+  if (prompt.length > maxPositions) {
+    throw new CallerError({
+      rule,
+      subject: 'prompt',
+      expected: `at most ${maxPositions} tokens, one for each position`,
+      found: `${prompt.length}`,
+    });
+  }
 }

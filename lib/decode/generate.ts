@@ -1,29 +1,23 @@
 /**
- * SPEC #generation — the loop that owns the state of a run: cache, positions, pending segment; free ({@link generate}) or with the tokens
- * and segments given ({@link teacherForced}). With segments of one token it is the base, to the bit (generation/C9): nothing but the
+ * SPEC #generation — runs of one sequence, free ({@link generate}) or with the tokens and segments given ({@link teacherForced}). With segments of one token it is the base, to the bit (generation/C9): nothing but the
  * number of tokens in a segment tells the two apart.
  *
  * @module
  */
 
-import { CallerError } from '../errors.ts';
+import { assertInvariant, CallerError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import {
-  generationEnd,
-  type Limits,
-  type MacroStepEnd,
-  macroStepEnd,
-  type SoFar,
-  type StopReason,
-} from './ends.ts';
-import { checkAlternatives, type LogProbabilities, logProbabilities } from './log-probabilities.ts';
+import { checkLimits, type MacroStepEnd, type StopReason } from './ends.ts';
+import { generateTogether } from './generate-batch.ts';
+import { startGeneration } from './generation-state.ts';
+import type { LogProbabilities } from './log-probabilities.ts';
 import { segmentPosition } from './positions.ts';
 import { type Profile, trainProfile } from './profiles.ts';
 import { startRun } from './run.ts';
-import { type ConfidenceThreshold, checkConfidenceThreshold, continueConfidence } from './termination.ts';
-import { greedyChoice, type TokenChoice, tokenProbability } from './token-choice.ts';
+import type { ConfidenceThreshold } from './termination.ts';
+import type { TokenChoice } from './token-choice.ts';
 
 /** What to generate. Only the prompt and the limit are required. */
 export interface GenerateOptions {
@@ -86,108 +80,18 @@ export interface Generation {
 }
 
 /**
- * Generates, one token at a time.
+ * Generates, one token at a time: a batch of one (#batching).
  *
  * @throws CallerError generation/C1 (prompt or limit), base/C1 (an id outside the vocabulary), termination/C1 (confidence),
  *   log-probabilities/C1 (alternatives)
  */
 export function* generate(model: Model, options: GenerateOptions): Generator<GeneratedToken, Generation> {
-  const {
-    prompt,
-    maxTokens,
-    maxPositions = model.config.maxPositionEmbeddings,
-    profile = trainProfile,
-    confidence = profile.confidence,
-    choice = greedyChoice,
-    eosTokenIds = model.config.eosTokenIds,
-    probabilities = false,
-    alternatives,
-    stopAfter,
-  } = options;
-  checkLimits(model, prompt, maxTokens, maxPositions);
-  checkConfidenceThreshold(confidence, 'confidence');
-  if (alternatives !== undefined) checkAlternatives(alternatives);
-  const run = startRun(
-    model,
-    prompt,
-    profile,
-    Math.min(maxPositions, prompt.length + maxTokens),
-    options.trace,
-  );
-  const limits: Limits = {
-    profile,
-    promptTokens: prompt.length,
-    maxTokens,
-    maxPositions,
-    maxSteps: model.config.hamburger?.maxSteps ?? 1,
-    confidence,
-    round: model.kernels.round,
-  };
-  const stopRound = profile.stopArithmetic === 'mode' ? limits.round : (value: number) => value;
-
-  // Prompt and output, for the choice.
-  const tokens = [...prompt];
-  let outputTokens = 0;
-  let emitted = 0;
-  const result = (stopReason: StopReason): Generation => ({
-    stopReason,
-    promptTokens: prompt.length,
-    outputTokens: emitted,
-    macroSteps: run.macroSteps,
-    entryPositions: run.cache.positions,
-  });
-
-  try {
-    if (maxTokens === 0) return result('length');
-    for (;;) {
-      // BASE: one pass over the prompt or over the entry of the last segment.
-      const macroStep = run.next();
-      const macroIndex = run.macroSteps - 1;
-      const segment: number[] = [];
-      let sawEos = false;
-      let soFar: SoFar = { outputTokens, segmentTokens: 0, macroStep: macroIndex, sawEos };
-      let end: MacroStepEnd | null = null;
-
-      // MICRO: emit tokens until the macro-step ends. A token is emitted first and judged after (termination/C5).
-      while (end === null) {
-        const microIndex = segment.length;
-        const { logits, stopProbability } = macroStep.microStep(segment.at(-1));
-        const id = choice(logits.data, tokens);
-        tokens.push(id);
-        segment.push(id);
-        outputTokens += 1;
-        sawEos ||= eosTokenIds.includes(id);
-
-        const emits = profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens;
-        const stopped = emits && stopAfter?.(id) === true;
-        soFar = { outputTokens, segmentTokens: segment.length, macroStep: macroIndex, sawEos, stopped };
-        end = macroStepEnd(soFar, stopProbability, limits);
-
-        if (emits) {
-          emitted += 1;
-          yield {
-            id,
-            macroStep: macroIndex,
-            microIndex,
-            probability: probabilities ? tokenProbability(logits.data, id) : null,
-            logProbabilities:
-              alternatives === undefined ? null : logProbabilities(logits.data, id, alternatives),
-            stopProbability,
-            confidence: stopProbability === null ? null : continueConfidence(stopProbability, stopRound),
-            end,
-          };
-        }
-      }
-
-      // DECIDE: end the generation, or make the segment the next entry.
-      const stopReason = generationEnd(soFar, limits);
-      if (stopReason !== null) return result(stopReason);
-      run.push(segment);
-    }
-  } finally {
-    // Also where the caller breaks off.
-    run.end();
+  const start = () => startGeneration(model, options);
+  for (const event of generateTogether(model, [start], 1, options.trace)) {
+    if (event.kind === 'end') return event.generation;
+    yield event.token;
   }
+  assertInvariant(false, 'generation', 'an end', 'none');
 }
 
 /** A run whose tokens and segments are given. */
@@ -263,44 +167,6 @@ export function checkForced(
       subject: 'segments',
       expected: `positions below ${maxPositions}`,
       found: `${lastPosition}`,
-    });
-  }
-}
-
-/** @throws CallerError generation/C1 (prompt, max tokens or max positions that a model cannot have) */
-export function checkLimits(
-  model: Model,
-  prompt: readonly number[],
-  maxTokens: number,
-  maxPositions: number,
-): void {
-  const rule = 'generation/C1';
-  const most = model.config.maxPositionEmbeddings;
-  if (!(Number.isSafeInteger(maxTokens) && maxTokens >= 0)) {
-    throw new CallerError({
-      rule,
-      subject: 'max tokens',
-      expected: 'an integer of at least 0',
-      found: `${maxTokens}`,
-    });
-  }
-  if (!(Number.isSafeInteger(maxPositions) && 1 <= maxPositions && maxPositions <= most)) {
-    throw new CallerError({
-      rule,
-      subject: 'max positions',
-      expected: `an integer from 1 to ${most} (max_position_embeddings)`,
-      found: `${maxPositions}`,
-    });
-  }
-  if (prompt.length === 0) {
-    throw new CallerError({ rule, subject: 'prompt', expected: 'at least one token', found: 'none' });
-  }
-  if (prompt.length > maxPositions) {
-    throw new CallerError({
-      rule,
-      subject: 'prompt',
-      expected: `at most ${maxPositions} tokens, one for each position`,
-      found: `${prompt.length}`,
     });
   }
 }

@@ -1,47 +1,26 @@
 /**
- * SPEC #generation — the state of a run of HAMburger: the base's cache, the tokens so far, and what enters the base next.
+ * SPEC #generation — the state of a run: the base's cache, the tokens so far, and what enters the base next; and the macro-step over what is pending,
+ * of one sequence ({@link startRun}) or of several together ({@link nextMacroSteps}, #batching).
  *
  * @module
  */
 
-import type { Workspace } from '../kernels/kernels.ts';
+import type { Kernels, Workspace } from '../kernels/kernels.ts';
 import { baseLayers, tokenEmbeddings } from '../model/base.ts';
 import { segmentEmbeddings } from '../model/compositional-embedder.ts';
-import type { KvCache } from '../model/decoder-layer.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { KvCache, SequenceRows } from '../model/decoder-layer.ts';
 import { isHamburger, type Model } from '../model/model.ts';
+import type { RopeTableRounding } from '../ops/rope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { discardTrace, type Trace } from '../trace.ts';
 import { createKvCache, type EntryCache } from './kv-cache.ts';
-import { type MacroStep, openMacroStep } from './macro-step.ts';
+import { type MacroStep, type MacroSteps, onlyMacroStep, openMacroSteps } from './macro-step.ts';
 import { promptPositions, segmentPosition } from './positions.ts';
 import type { Profile } from './profiles.ts';
 
-/** Rows of a prompt that go through the layers together: enough for fast products, few enough to need little room. */
+/** Rows of prompts that go through the layers together: enough for fast products, few enough to need little room. */
 const ROWS_AT_ONCE = 64;
-
-/**
- * Runs the first rows of a prompt, until few enough are left for the pass whose output is read. Cut in passes or not, the bits are the
- * same (numerics/N6).
- *
- * @param workspace the model's kernels
- * @returns how many rows were run
- */
-export function runEarlierRows(
-  model: Model,
-  workspace: Workspace,
-  prompt: readonly number[],
-  cache: KvCache,
-): number {
-  const positions = promptPositions(prompt.length);
-  let done = 0;
-  for (; prompt.length - done > ROWS_AT_ONCE; done += ROWS_AT_ONCE) {
-    workspace.reset();
-    const rows = [done, done + ROWS_AT_ONCE] as const;
-    // Nothing reads their last layer's output; it gives keys and values alone.
-    const pass = { positions: positions.slice(...rows), cache, outputRows: 0 };
-    baseLayers(model, tokenEmbeddings(model, prompt.slice(...rows)), pass, discardTrace);
-  }
-  return done;
-}
 
 /** Tokens that become one KV entry, and where it stands. */
 export interface PendingEntry {
@@ -49,15 +28,83 @@ export interface PendingEntry {
   readonly position: number;
 }
 
-/** The state of a run. */
-export interface Run {
+/** The entries of a prompt, which is never merged: every token is an entry of its own (generation/C8). */
+export function promptEntries(prompt: readonly number[]): readonly PendingEntry[] {
+  const positions = promptPositions(prompt.length);
+  return prompt.map((token, i) => ({ tokens: [token], position: positions[i]! }));
+}
+
+/** Entries of one sequence that are to go through the base. */
+export interface PendingRows {
+  readonly entries: readonly PendingEntry[];
+  readonly cache: KvCache;
+  readonly ropeTableRounding?: RopeTableRounding;
+}
+
+/** The vectors of entries, `[entries.length, d]`. */
+function embed(model: Model, entries: readonly PendingEntry[], trace: Trace): Tensor {
+  const segments = entries.map(({ tokens }) => tokens);
+  // A segment of one token is its own embedding, so that prompts and segments can go together.
+  return isHamburger(model)
+    ? segmentEmbeddings(model, segments, trace)
+    : tokenEmbeddings(model, segments.flat());
+}
+
+/** Entries as rows of a pass. */
+function rowsOf({ entries, ...rest }: PendingRows, outputRows: number): SequenceRows {
+  return { ...rest, positions: entries.map(({ position }) => position), outputRows };
+}
+
+/**
+ * Runs the first rows of long prompts, until few enough are left for the pass whose output is read, and at least one of each sequence. Cut
+ * in passes or not, the bits are the same (numerics/N6).
+ *
+ * @param workspace the model's kernels
+ * @returns what is left of each sequence
+ */
+export function runEarlierRows(
+  model: Model,
+  workspace: Workspace,
+  sequences: readonly PendingRows[],
+): readonly PendingRows[] {
+  const total = sequences.reduce((sum, { entries }) => sum + entries.length, 0);
+  let room = Math.min(ROWS_AT_ONCE, total - ROWS_AT_ONCE);
+  if (room <= 0) return sequences;
+  const taken: PendingRows[] = [];
+  const left = sequences.map((sequence) => {
+    const { entries } = sequence;
+    const count = Math.min(room, entries.length - 1);
+    room -= count;
+    if (count > 0) taken.push({ ...sequence, entries: entries.slice(0, count) });
+    return count === 0 ? sequence : { ...sequence, entries: entries.slice(count) };
+  });
+  // As many sequences as that have one row each.
+  if (taken.length === 0) return sequences;
+  workspace.reset();
+  const embedded = embed(
+    model,
+    taken.flatMap(({ entries }) => entries),
+    discardTrace,
+  );
+  baseLayers(
+    model,
+    embedded,
+    taken.map((rows) => rowsOf(rows, 0)),
+    discardTrace,
+  );
+  return runEarlierRows(model, workspace, left);
+}
+
+/** The state of one sequence. */
+export interface Sequence {
+  readonly profile: Profile;
   readonly cache: EntryCache;
   /** Macro-steps opened so far, those included that were rolled back. */
   readonly macroSteps: number;
   /** Where the last of what is pending will stand. */
   readonly lastPosition: number;
-  /** Opens the next macro-step over what is pending. */
-  next(): MacroStep;
+  /** Opens the next macro-step: what enters the base, and the cache that it enters. */
+  open(): PendingRows;
   /** Makes a finished segment pending. */
   push(segment: readonly number[]): void;
   /**
@@ -66,38 +113,30 @@ export interface Run {
    * @param tokens all tokens of prompt and output, the pending ones included
    */
   rollBack(entries: number, pending: readonly PendingEntry[], tokens: number): void;
-  /** Gives back the memory of the run; the positions of the cache can still be read. */
+  /** Gives back the memory; the positions of the cache can still be read. */
   end(): void;
 }
 
 /**
- * Begins a run with the prompt pending.
+ * A sequence with its prompt pending.
  *
  * @param capacity most KV entries
- * @param trace receives the tensors of macro-step m below `macro.{m}`
  */
-export function startRun(
-  given: Model,
+export function startSequence(
+  kernels: Kernels,
+  config: ModelConfig,
   prompt: readonly number[],
   profile: Profile,
   capacity: number,
-  trace: Trace = discardTrace,
-): Run {
-  // The cache lives as long as the run, everything else as long as its macro-step.
-  const kept = given.kernels.workspace();
-  const perMacroStep = given.kernels.workspace();
-  const model: Model = { ...given, kernels: perMacroStep, ropeTableRounding: profile.ropeTable };
-  const cache = createKvCache(kept, model.config, model.config.numHiddenLayers, capacity);
+): Sequence {
+  const kept = kernels.workspace();
+  const cache = createKvCache(kept, config, config.numHiddenLayers, capacity);
   let macroSteps = 0;
   let tokens = prompt.length;
-  // The prompt is never merged: every token is an entry of its own (generation/C8).
-  const positions = promptPositions(prompt.length);
-  let pending: readonly PendingEntry[] = prompt.map((token, i) => ({
-    tokens: [token],
-    position: positions[i]!,
-  }));
+  let pending = promptEntries(prompt);
 
   return {
+    profile,
     cache,
     get macroSteps() {
       return macroSteps;
@@ -105,21 +144,9 @@ export function startRun(
     get lastPosition() {
       return pending.at(-1)!.position;
     },
-    next() {
-      // A trace that is wanted shows the whole prompt as one pass.
-      if (macroSteps === 0 && !trace.wanted) {
-        pending = pending.slice(runEarlierRows(model, perMacroStep, prompt, cache));
-      }
-      perMacroStep.reset();
-      const macroTrace = trace.part('macro', macroSteps);
-      const segments = pending.map((entry) => entry.tokens);
-      const entries =
-        macroSteps === 0 || !isHamburger(model)
-          ? tokenEmbeddings(model, segments.flat())
-          : segmentEmbeddings(model, segments, macroTrace.part('comp_embedder'));
+    open() {
       macroSteps += 1;
-      const at = pending.map((entry) => entry.position);
-      return openMacroStep(model, entries, at, cache, macroTrace);
+      return { entries: pending, cache, ropeTableRounding: profile.ropeTable };
     },
     push(segment) {
       tokens += segment.length;
@@ -131,8 +158,78 @@ export function startRun(
       tokens = newTokens;
     },
     end() {
-      perMacroStep.free();
       kept.free();
+    },
+  };
+}
+
+/**
+ * Opens the next macro-step of every sequence.
+ *
+ * @param workspace for what lives as long as a macro-step: what there was of the last one is given back
+ * @param trace of one sequence: receives the tensors of macro-step m below `macro.{m}`
+ */
+export function nextMacroSteps(
+  given: Model,
+  workspace: Workspace,
+  sequences: readonly Sequence[],
+  trace: Trace,
+): MacroSteps {
+  const model: Model = { ...given, kernels: workspace };
+  const m = sequences[0]!.macroSteps;
+  const macroTrace = trace.part('macro', m);
+  const opened = sequences.map((sequence) => sequence.open());
+  // A trace that is wanted shows the whole prompt as one pass.
+  const pending = trace.wanted ? opened : runEarlierRows(model, workspace, opened);
+  workspace.reset();
+  const entries = pending.length === 1 ? pending[0]!.entries : pending.flatMap((rows) => rows.entries);
+  const embedded = embed(model, entries, m === 0 ? discardTrace : macroTrace.part('comp_embedder'));
+  // Features are read at the last position alone.
+  return openMacroSteps(
+    model,
+    embedded,
+    pending.map((rows) => rowsOf(rows, 1)),
+    macroTrace,
+  );
+}
+
+/** The state of a run of one sequence. */
+export interface Run extends Omit<Sequence, 'open'> {
+  /** Opens the next macro-step over what is pending. */
+  next(): MacroStep;
+}
+
+/**
+ * Begins a run with the prompt pending.
+ *
+ * @param capacity most KV entries
+ * @param trace receives the tensors of macro-step m below `macro.{m}`
+ */
+export function startRun(
+  model: Model,
+  prompt: readonly number[],
+  profile: Profile,
+  capacity: number,
+  trace: Trace = discardTrace,
+): Run {
+  // The cache lives as long as the run, everything else as long as its macro-step.
+  const workspace = model.kernels.workspace();
+  const sequence = startSequence(model.kernels, model.config, prompt, profile, capacity);
+  return {
+    profile,
+    cache: sequence.cache,
+    get macroSteps() {
+      return sequence.macroSteps;
+    },
+    get lastPosition() {
+      return sequence.lastPosition;
+    },
+    next: () => onlyMacroStep(nextMacroSteps(model, workspace, [sequence], trace)),
+    push: sequence.push,
+    rollBack: sequence.rollBack,
+    end() {
+      workspace.free();
+      sequence.end();
     },
   };
 }

@@ -11,7 +11,7 @@ import type { Kernels } from '../kernels/kernels.ts';
 import { compositionalEmbedder } from '../model/compositional-embedder.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { createModel, type HamburgerModel } from '../model/model.ts';
-import { stopProbability } from '../model/stop-head.ts';
+import { stopProbabilities } from '../model/stop-head.ts';
 import { attention } from '../ops/attention.ts';
 import { embedding } from '../ops/embedding.ts';
 import { linear } from '../ops/linear.ts';
@@ -232,7 +232,7 @@ function computeOp(
       const sizes = { vocabSize: 1, d: hidden.shape[1]!, maxSteps: 1, heads: 1 };
       const model = moduleModel(kernels, inMode, sizes);
       const shown = new Map<string, Tensor>();
-      stopProbability(
+      stopProbabilities(
         model,
         hidden,
         namedTrace((name, tensor) => shown.set(name, tensor.clone())),

@@ -7,7 +7,7 @@
 
 import { CallerError } from '../errors.ts';
 import { add } from '../ops/add.ts';
-import { attention } from '../ops/attention.ts';
+import { type AttentionSequence, attentionOfSequences } from '../ops/attention.ts';
 import { concatColumns } from '../ops/concat-columns.ts';
 import { gatherRows, type RowSource } from '../ops/gather-rows.ts';
 import { linear } from '../ops/linear.ts';
@@ -115,23 +115,17 @@ function mergedSegments(
   // 4. Let o be the attention of q over all tokens of its segment, head by head; scale 1 / sqrt(d / heads) (compositional-embedder/C4).
   const size = d / heads;
   const R = e.shape[0]!;
+  const [keys, values] = [k.reshape([R, heads, size]), v.reshape([R, heads, size])];
   let from = 0;
-  const sequences = sizes.map((s, n) => {
-    const keys = [from, from + s] as const;
+  const sequences = sizes.map((s, n): AttentionSequence => {
+    const tokens = [from, from + s] as const;
     from += s;
-    return { queries: [n, n + 1] as const, keys };
+    return { rows: [n, n + 1], keys: keys.rows(...tokens), values: values.rows(...tokens), visible: [s] };
   });
-  const o = attention(
-    kernels,
-    {
-      queries: q.reshape([N, heads, size]),
-      keys: k.reshape([R, heads, size]),
-      values: v.reshape([R, heads, size]),
-      visible: sizes,
-      sequences,
-    },
-    mergerTrace,
-  ).reshape([N, d]);
+  const o = attentionOfSequences(kernels, q.reshape([N, heads, size]), sequences, mergerTrace).reshape([
+    N,
+    d,
+  ]);
   mergerTrace.tensor('context', o);
 
   // 5. Let the output be m + (W_o o + b_o): a residual on the mean (compositional-embedder/C5).

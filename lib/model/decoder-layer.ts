@@ -5,11 +5,13 @@
  * @module
  */
 
+import type { Kernels } from '../kernels/kernels.ts';
 import { add } from '../ops/add.ts';
-import { type AttentionSequence, attention } from '../ops/attention.ts';
+import { type AttentionSequence, attentionOfSequences } from '../ops/attention.ts';
+import { gatherRows } from '../ops/gather-rows.ts';
 import { linear } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/rms-norm.ts';
-import { type RopeTable, rope, ropeTable } from '../ops/rope.ts';
+import { type RopeTable, type RopeTableRounding, rope, ropeTableOfSequences } from '../ops/rope.ts';
 import { swiglu } from '../ops/swiglu.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
@@ -31,73 +33,101 @@ export interface KvCache {
   complete(positions: readonly number[]): void;
 }
 
+/**
+ * New rows of one sequence. A pass takes those of one or of several sequences, one below the other: the matrix products run over all of them at
+ * once, so that weights are read once, and each row is what it is alone, to the bit (numerics/N6). What a row sees, and where it stands, is a
+ * matter of its own sequence.
+ */
+export interface SequenceRows {
+  /** The RoPE position of each row; there are as many rows as positions. */
+  readonly positions: readonly number[];
+  /** What came before them; row t becomes its entry `length + t`. */
+  readonly cache: KvCache;
+  /** How many of the rows are read at the end, the last ones: only those need be computed in the last layer. */
+  readonly outputRows: number;
+  /** How the table of cosines and sines is rounded (#profiles); to the mode by default. */
+  readonly ropeTableRounding?: RopeTableRounding;
+}
+
+/** What of {@link SequenceRows} tells which rows are read. */
+export type OutputRows = Pick<SequenceRows, 'positions' | 'outputRows'>;
+
 /** One layer's place in a stack, and what all layers of a pass share. */
-export interface LayerPass {
+interface LayerPass {
   readonly layer: number;
   readonly table: RopeTable;
-  readonly cache: KvCache;
-  /** How many rows of the output are read: only those are computed, the last ones. All rows give keys and values. */
-  readonly outputRows: number;
-  /** See {@link StackPass}. */
-  readonly sequences: readonly number[] | undefined;
+  readonly sequences: readonly SequenceRows[];
+  /** Whether all rows are wanted, and not just the output rows. */
+  readonly allRows: boolean;
 }
 
 /**
- * Runs new rows through a stack of layers, in order; the cache is complete afterwards.
+ * Runs new rows through a stack of layers, in order; the caches are complete afterwards.
  *
  * @param layers weights of the layers
- * @param x `[T, d]` row t becomes the cache's entry `length + t`
- * @param positions the RoPE position of each row
- * @param outputRows how many rows of the last layer's output are read; a trace that is wanted sees all
- * @param traceOf the trace of a layer
- * @returns the residual stream after each layer, `[T, d]`; after the last `[R, d]` with the R last rows, at least `outputRows`
+ * @param x `[T, d]` the rows of all sequences
+ * @param sequences whose rows they are
+ * @param traceOf the trace of a layer; one that is wanted sees all rows
+ * @returns the residual stream after each layer, `[T, d]`; after the last it may be that of the output rows alone (see {@link outputRowsOf})
  */
 export function decoderLayers(
   model: Model,
   layers: readonly DecoderLayer<Tensor>[],
   x: Tensor,
-  { positions, cache, outputRows, sequences }: StackPass,
+  sequences: readonly SequenceRows[],
   traceOf: (layer: number) => Trace,
 ): readonly Tensor[] {
   // 1. Let the RoPE table be that of the rows' positions.
-  const table = ropeTable(model.kernels, model.ropeFrequencies, positions, model.ropeTableRounding);
+  const table = ropeTableOfSequences(model.kernels, model.ropeFrequencies, sequences);
   // 2. Let x be the output of each layer in turn.
   let rows = x;
   const outputs = layers.map((weights, layer) => {
     const trace = traceOf(layer);
-    const all = layer < layers.length - 1 || trace.wanted;
-    const R = all ? positions.length : outputRows;
+    const allRows = layer < layers.length - 1 || trace.wanted;
+    const R = allRows ? x.shape[0]! : outputCount(sequences);
     const input = rows;
     rows = model.kernels.scoped([R, model.config.hiddenSize], () =>
-      decoderLayer(model, weights, input, { layer, table, cache, outputRows: R, sequences }, trace),
+      decoderLayer(model, weights, input, { layer, table, sequences, allRows }, trace),
     );
     return rows;
   });
-  cache.complete(positions);
+  for (const { cache, positions } of sequences) cache.complete(positions);
   return outputs;
 }
 
-/** New rows for a stack of layers. */
-export interface StackPass {
-  readonly positions: readonly number[];
-  readonly cache: KvCache;
-  readonly outputRows: number;
-  /**
-   * Where several sequences are packed into one pass: how many rows each has, one after the other. Rows see earlier rows of their own
-   * sequence alone; the cache is empty and all rows are read. By default the rows are one sequence, which goes on from the cache.
-   */
-  readonly sequences?: readonly number[];
+/** How many rows of a pass are read at the end. */
+function outputCount(sequences: readonly OutputRows[]): number {
+  return sequences.reduce((sum, { outputRows }) => sum + outputRows, 0);
 }
 
 /**
- * @param x `[T, d]` the residual stream; row t becomes the cache's entry `length + t`
- * @returns `[R, d]` with R the output rows
+ * The output rows of each sequence, one sequence below the other.
+ *
+ * @param t `[T, ...]` of all rows of a pass, or `[R, ...]` of its output rows already
+ * @returns `[R, ...]`
+ */
+export function outputRowsOf(kernels: Kernels, t: Tensor, sequences: readonly OutputRows[]): Tensor {
+  const T = t.shape[0]!;
+  if (T === outputCount(sequences)) return t;
+  const [only] = sequences;
+  if (sequences.length === 1) return t.rows(T - only!.outputRows, T);
+  let end = 0;
+  const sources = sequences.flatMap(({ positions, outputRows }) => {
+    end += positions.length;
+    return Array.from({ length: outputRows }, (_, r) => ({ tensor: t, row: end - outputRows + r }));
+  });
+  return gatherRows(kernels, t.shape[1]!, sources);
+}
+
+/**
+ * @param x `[T, d]` the residual stream
+ * @returns `[T, d]`, or `[R, d]` with R the output rows
  */
 function decoderLayer(
   model: Model,
   weights: DecoderLayer<Tensor>,
   x: Tensor,
-  { layer, table, cache, outputRows: R, sequences }: LayerPass,
+  { layer, table, sequences, allRows }: LayerPass,
   trace: Trace,
 ): Tensor {
   const { kernels, config } = model;
@@ -106,8 +136,8 @@ function decoderLayer(
   const T = x.shape[0]!;
   const size = headSize(config);
   const attentionTrace = trace.part('self_attn');
-  /** The rows whose output is read. */
-  const read = (t: Tensor): Tensor => t.rows(T - R, T);
+  /** The rows whose output is read. All rows give keys and values. */
+  const read = (t: Tensor): Tensor => (allRows ? t : outputRowsOf(kernels, t, sequences));
 
   // 1. Let n1 be RMSNorm(x) and project it to queries, keys and values.
   const n1 = rmsNorm(kernels, x, weights.input_layernorm, eps);
@@ -120,25 +150,31 @@ function decoderLayer(
   attentionTrace.tensor('v_proj', v);
 
   // 2. Turn queries and keys by their position; values stay (base/C3).
+  const R = q.shape[0]!;
   const qRope = rope(kernels, q.reshape([R, H, size]), { cos: read(table.cos), sin: read(table.sin) });
   const kRope = rope(kernels, k.reshape([T, Hkv, size]), table);
   attentionTrace.tensor('q_rope', qRope);
   attentionTrace.tensor('k_rope', kRope);
 
-  // 3. Append keys and values to the cache (kv-cache/C1); row t sees all earlier entries and those of rows 0 to t (attention/C3).
-  const earlier = cache.length;
-  const { keys, values } = cache.append(layer, kRope, v.reshape([T, Hkv, size]));
-  const visible: number[] = [];
-  if (sequences === undefined) for (let t = T - R; t < T; t++) visible.push(earlier + t + 1);
-  else for (const rows of sequences) for (let t = 0; t < rows; t++) visible.push(t + 1);
+  // 3. Append keys and values to the cache of their sequence (kv-cache/C1); row t sees its earlier entries and those of rows 0 to t
+  //    (attention/C3), and nothing of other sequences.
+  const values = v.reshape([T, Hkv, size]);
+  let row = 0;
+  let outputRow = 0;
+  const seen = sequences.map(({ positions: { length }, cache, outputRows }): AttentionSequence => {
+    const earlier = cache.length;
+    const entries = cache.append(layer, kRope.rows(row, row + length), values.rows(row, row + length));
+    const count = allRows ? length : outputRows;
+    const visible: number[] = [];
+    for (let t = length - count; t < length; t++) visible.push(earlier + t + 1);
+    const rows = [outputRow, outputRow + count] as const;
+    row += length;
+    outputRow += count;
+    return { rows, ...entries, visible };
+  });
 
   // 4. Let h be x plus the projected context.
-  const inputs = { queries: qRope, keys, values, visible };
-  const context = attention(
-    kernels,
-    sequences === undefined ? inputs : { ...inputs, sequences: ranges(sequences) },
-    attentionTrace,
-  ).reshape([R, H * size]);
+  const context = attentionOfSequences(kernels, qRope, seen, attentionTrace).reshape([R, H * size]);
   attentionTrace.tensor('context', context);
   const attended = linear(kernels, context, self_attn.o_proj);
   attentionTrace.tensor('o_proj', attended);
@@ -151,14 +187,4 @@ function decoderLayer(
   const y = add(kernels, h, swiglu(kernels, n2, weights.mlp, trace.part('mlp')));
   trace.tensor('output', y);
   return y;
-}
-
-/** Sequences of the given numbers of rows, each over itself. */
-function ranges(sequences: readonly number[]): readonly AttentionSequence[] {
-  let from = 0;
-  return sequences.map((rows) => {
-    const range = [from, from + rows] as const;
-    from += rows;
-    return { queries: range, keys: range };
-  });
 }

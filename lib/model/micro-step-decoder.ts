@@ -7,35 +7,50 @@
 
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { decoderLayers, type KvCache, type StackPass } from './decoder-layer.ts';
+import { decoderLayers, outputRowsOf, type SequenceRows } from './decoder-layer.ts';
 import type { HamburgerModel } from './model.ts';
+
+/** The macro-step of one sequence: its cache, and of no other (micro-step-decoder/C3). */
+export type MicroSequence = Pick<SequenceRows, 'cache' | 'ropeTableRounding'>;
 
 /**
  * Runs the micro-step decoder over new rows: at micro index 1 the F features and E(t_0), at every later one E(t_{i-1}).
  *
- * @param rows `[n, d]`
- * @param cache the cache of this macro-step, and of no other (micro-step-decoder/C3); the rows stand at positions
- *   `cache.length` and up (micro-step-decoder/C2)
+ * @param rows `[N * n, d]` the n rows of each of N sequences, one sequence below the other
+ * @param sequences the rows of each stand at positions `cache.length` and up (micro-step-decoder/C2)
  * @param trace receives each layer's tensors below `decoders.{l}`
- * @returns `[1, d]` the residual stream of the last row; not normed (micro-step-decoder/C4)
+ * @returns `[N, d]` the residual stream of the last row of each; not normed (micro-step-decoder/C4)
  */
-export function microStepDecoder(model: HamburgerModel, rows: Tensor, cache: KvCache, trace: Trace): Tensor {
+export function microStepDecoder(
+  model: HamburgerModel,
+  rows: Tensor,
+  sequences: readonly MicroSequence[],
+  trace: Trace,
+): Tensor {
   // 1. Let the positions go on from the rows already in the cache.
-  const positions: number[] = [];
-  for (let t = 0; t < rows.shape[0]!; t++) positions.push(cache.length + t);
+  const n = rows.shape[0]! / sequences.length;
+  const placed = sequences.map((sequence) => {
+    const positions: number[] = [];
+    for (let t = 0; t < n; t++) positions.push(sequence.cache.length + t);
+    return { ...sequence, positions, outputRows: 1 };
+  });
   // 2. Let x be the output of the layers; causal over all rows, features among them.
-  const x = microStepLayers(model, rows, { positions, cache, outputRows: 1 }, trace);
+  const x = microStepLayers(model, rows, placed, trace);
   // 3. Return its last row.
-  const n = x.shape[0]!;
-  return x.rows(n - 1, n);
+  return outputRowsOf(model.kernels, x, placed);
 }
 
 /**
- * The layers of the micro-step decoder, over the rows of one macro-step or, packed, of several.
+ * The layers of the micro-step decoder, over rows of one macro-step or of several.
  *
- * @returns `[R, d]` the residual stream after the last layer, of the R last rows, at least `outputRows`
+ * @returns the residual stream after the last layer, see {@link decoderLayers}
  */
-export function microStepLayers(model: HamburgerModel, rows: Tensor, pass: StackPass, trace: Trace): Tensor {
+export function microStepLayers(
+  model: HamburgerModel,
+  rows: Tensor,
+  sequences: readonly SequenceRows[],
+  trace: Trace,
+): Tensor {
   const { decoders } = model.weights.micro_step_decoder;
-  return decoderLayers(model, decoders, rows, pass, (layer) => trace.part('decoders', layer)).at(-1)!;
+  return decoderLayers(model, decoders, rows, sequences, (layer) => trace.part('decoders', layer)).at(-1)!;
 }

@@ -7,7 +7,7 @@
 
 import { CallerError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import { type RopeTableRounding, ropeFrequencies } from '../ops/rope.ts';
+import { ropeFrequencies } from '../ops/rope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { configFault, type HamburgerConfig, headSize, type ModelConfig } from './config.ts';
 import {
@@ -24,8 +24,6 @@ export interface Model {
   readonly kernels: Kernels;
   /** `[size / 2]`, binary64 (#rope). */
   readonly ropeFrequencies: Float64Array;
-  /** How cosines and sines are rounded (#profiles). */
-  readonly ropeTableRounding: RopeTableRounding;
 }
 
 /** A model that has the HAMburger modules. */
@@ -55,7 +53,6 @@ export function createModel(
     weights: bindWeights(config, read),
     kernels,
     ropeFrequencies: ropeFrequencies(headSize(config), config.ropeTheta, config.ropeScaling),
-    ropeTableRounding: 'mode',
   };
 }
 

@@ -32,16 +32,16 @@ export function stopLogits(model: HamburgerModel, hidden: Tensor, trace: Trace):
 }
 
 /**
- * @param hidden `[1, d]`
+ * @param hidden `[R, d]`
  * @param trace receives what {@link stopLogits} shows, and `stop_probability`
- * @returns the stop probability, a number of the mode
+ * @returns `[R, 1]` the stop probabilities
  */
-export function stopProbability(model: HamburgerModel, hidden: Tensor, trace: Trace): number {
+export function stopProbabilities(model: HamburgerModel, hidden: Tensor, trace: Trace): Tensor {
   const { kernels } = model;
   const x = stopLogits(model, hidden, trace);
   // 2. Let p be sigmoid(logit).
-  const p = kernels.empty([1, 1]);
+  const p = kernels.empty(x.shape);
   kernels.sigmoid(x, p);
   trace.tensor('stop_probability', p);
-  return p.data[0]!;
+  return p;
 }

@@ -22,16 +22,20 @@ const checkShape = shapeCheck('base/C1', ['table', 'V', 'd']);
 export function embedding(kernels: Kernels, table: Tensor, ids: readonly number[]): Tensor {
   checkShape(table);
   const [V, d] = table.shape as [number, number];
-  ids.forEach((id, t) => {
-    if (!(Number.isInteger(id) && 0 <= id && id < V)) {
-      throw new CallerError({
-        rule: 'base/C1',
-        subject: `token id at index ${t}`,
-        expected: `an integer from 0 to ${V - 1}`,
-        found: `${id}`,
-      });
-    }
-  });
+  checkTokenIds(ids, V);
   const rows = ids.map((row) => ({ tensor: table, row }));
   return gatherRows(kernels, d, rows);
+}
+
+/** @throws CallerError base/C1 (an id that is not one of V) */
+export function checkTokenIds(ids: readonly number[], V: number): void {
+  ids.forEach((id, t) => {
+    if (Number.isInteger(id) && 0 <= id && id < V) return;
+    throw new CallerError({
+      rule: 'base/C1',
+      subject: `token id at index ${t}`,
+      expected: `an integer from 0 to ${V - 1}`,
+      found: `${id}`,
+    });
+  });
 }

@@ -73,6 +73,13 @@ function scaledFrequency(frequency: number, scaling: RopeScaling): number {
   return ((1 - s) * frequency) / factor + s * frequency;
 }
 
+/** Where the rows of one sequence stand. */
+export interface RopeRows {
+  readonly positions: readonly number[];
+  /** `mode` by default. */
+  readonly ropeTableRounding?: RopeTableRounding;
+}
+
 /**
  * `cos[t,i] = cos(positions[t] * frequency[i])`, likewise sin: in binary64, then rounded once to the mode; with `bf16`,
  * to binary32 and then to bfloat16.
@@ -81,22 +88,35 @@ export function ropeTable(
   kernels: Kernels,
   frequencies: Float64Array,
   positions: readonly number[],
-  rounding: RopeTableRounding,
+  ropeTableRounding: RopeTableRounding,
+): RopeTable {
+  return ropeTableOfSequences(kernels, frequencies, [{ positions, ropeTableRounding }]);
+}
+
+/** As {@link ropeTable} for the rows of several sequences, one sequence below the other. */
+export function ropeTableOfSequences(
+  kernels: Kernels,
+  frequencies: Float64Array,
+  sequences: readonly RopeRows[],
 ): RopeTable {
   const half = frequencies.length;
-  const table = {
-    cos: kernels.empty([positions.length, half]),
-    sin: kernels.empty([positions.length, half]),
-  };
-  // By way of binary32, as an implementation does that computes the table there and then converts it (rope/C5).
-  const round =
-    rounding === 'bf16' ? (value: number) => roundToBf16(Math.fround(value)) : (value: number) => value;
-  // 3. Let the angle be position times frequency, and round its cosine and sine.
-  for (let t = 0; t < positions.length; t++) {
-    for (let i = 0; i < half; i++) {
-      const angle = positions[t]! * frequencies[i]!;
-      table.cos.data[t * half + i] = round(cos(angle));
-      table.sin.data[t * half + i] = round(sin(angle));
+  const shape = [sequences.reduce((sum, { positions }) => sum + positions.length, 0), half];
+  const table = { cos: kernels.empty(shape), sin: kernels.empty(shape) };
+  let at = 0;
+  for (const { positions, ropeTableRounding = 'mode' } of sequences) {
+    // By way of binary32, as an implementation does that computes the table there and then converts it (rope/C5).
+    const round =
+      ropeTableRounding === 'bf16'
+        ? (value: number) => roundToBf16(Math.fround(value))
+        : (value: number) => value;
+    // 3. Let the angle be position times frequency, and round its cosine and sine.
+    for (let t = 0; t < positions.length; t++) {
+      for (let i = 0; i < half; i++) {
+        const angle = positions[t]! * frequencies[i]!;
+        table.cos.data[at] = round(cos(angle));
+        table.sin.data[at] = round(sin(angle));
+        at += 1;
+      }
     }
   }
   return table;

@@ -11,7 +11,7 @@ import { trainProfile } from '../decode/profiles.ts';
 import { CallerError } from '../errors.ts';
 import { baseLayers, featuresOfRows, finalNorm, languageModelHead, tokenEmbeddings } from '../model/base.ts';
 import { segmentEmbeddings } from '../model/compositional-embedder.ts';
-import type { KvCache } from '../model/decoder-layer.ts';
+import type { KvCache, SequenceRows } from '../model/decoder-layer.ts';
 import { microStepLayers } from '../model/micro-step-decoder.ts';
 import { baseOf, type HamburgerModel, type Model } from '../model/model.ts';
 import { stopLogits } from '../model/stop-head.ts';
@@ -67,8 +67,9 @@ export function predictSegments(model: HamburgerModel, { prompt, segments }: Tra
   }
 
   // 2. Let f_0, ..., f_{F-1} be the features at the last N entries: entry T - 1 + n predicts segment n.
-  const pass = { positions, cache: noEarlierEntries, outputRows: N };
-  const features = featuresOfRows(model, baseLayers(model, entries, pass, discardTrace), N, discardTrace);
+  const pass = [{ positions, cache: noEarlierEntries, outputRows: N }];
+  const outputs = baseLayers(model, entries, pass, discardTrace);
+  const features = featuresOfRows(model, outputs, pass, discardTrace);
 
   // 3. Let hidden be the last feature at micro index 0, and a row of the micro-step decoder at each later one.
   const hidden = hiddenStates(model, features, segments);
@@ -91,8 +92,7 @@ function hiddenStates(
   // Of each segment, the tokens that predict another one: all but the last.
   const previous = segments.map((segment) => segment.slice(0, -1));
   const rows: RowSource[] = [];
-  const positions: number[] = [];
-  const sequences: number[] = [];
+  const sequences: SequenceRows[] = [];
   const given = previous.flat();
   const hidden: ((microStates: Tensor | undefined) => RowSource)[] = [];
   const embeddings = given.length === 0 ? undefined : tokenEmbeddings(model, given);
@@ -105,14 +105,14 @@ function hiddenStates(
       const row = rows.push({ tensor: embeddings!, row: token++ }) - 1;
       hidden.push((microStates) => ({ tensor: microStates!, row }));
     });
-    sequences.push(F + ids.length);
-    for (let t = 0; t < F + ids.length; t++) positions.push(t);
+    const count = F + ids.length;
+    const positions = Array.from({ length: count }, (_, t) => t);
+    sequences.push({ positions, cache: noEarlierEntries, outputRows: count });
   });
-  const pass = { positions, cache: noEarlierEntries, outputRows: rows.length, sequences };
   const microStates =
     rows.length === 0
       ? undefined
-      : microStepLayers(model, gatherRows(model.kernels, d, rows), pass, discardTrace);
+      : microStepLayers(model, gatherRows(model.kernels, d, rows), sequences, discardTrace);
   return gatherRows(
     model.kernels,
     d,
@@ -143,7 +143,7 @@ export function predictTokens(model: Model, { prompt, segments }: TrainingSample
   requireSome(response, 'response');
   const entries = tokenEmbeddings(base, [...prompt, ...response.slice(0, -1)]);
   const positions = promptPositions(entries.shape[0]!);
-  const pass = { positions, cache: noEarlierEntries, outputRows: response.length };
+  const pass = [{ positions, cache: noEarlierEntries, outputRows: response.length }];
   const last = baseLayers(base, entries, pass, discardTrace).at(-1)!;
   return languageModelHead(base, finalNorm(base, last));
 }

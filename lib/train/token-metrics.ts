@@ -78,7 +78,7 @@ export function tokenMetrics(given: Model, options: TokenMetricsOptions): readon
       //    Row t predicts token t + 1; go on with the rows that predict the response.
       const first = Math.min(Math.max(from, prompt.length - 1), to);
       const outputRows = to - first;
-      const pass = { positions, cache, outputRows };
+      const pass = [{ positions, cache, outputRows }];
       const x = baseLayers(model, entries, pass, discardTrace).at(-1)!;
       if (outputRows > 0) {
         const logits = languageModelHead(model, finalNorm(model, x));

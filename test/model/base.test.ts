@@ -22,7 +22,7 @@ const allRows = (m: Model, tokens: number[], from: number, cache: EntryCache) =>
   baseLayers(
     m,
     tokenEmbeddings(m, tokens),
-    { positions: positions(tokens.length, from), cache, outputRows: tokens.length },
+    [{ positions: positions(tokens.length, from), cache, outputRows: tokens.length }],
     discardTrace,
   );
 
@@ -59,7 +59,7 @@ describe('base', () => {
     baseLayers(
       model,
       tokenEmbeddings(model, [1, 2]),
-      { positions: [5, 9], cache: spy, outputRows: 2 },
+      [{ positions: [5, 9], cache: spy, outputRows: 2 }],
       trace,
     );
     expect(seen.length).toBe(smallConfig.numHiddenLayers);
@@ -103,7 +103,7 @@ describe('outputs that nothing reads', () => {
     const tokens = [4, 5, 6, 7, 8];
     const [whole, part] = [cacheOf(f32Model), cacheOf(f32Model)];
     const all = allRows(f32Model, tokens, 0, whole);
-    const pass = { positions: positions(5), cache: part, outputRows: 2 };
+    const pass = [{ positions: positions(5), cache: part, outputRows: 2 }];
     const last = baseLayers(f32Model, tokenEmbeddings(f32Model, tokens), pass, discardTrace);
     expect(last.map(({ shape }) => shape[0])).toEqual([5, 5, 5, 5, 2]);
     expect(last.at(-1)!.data).toEqual(all.at(-1)!.rows(3, 5).data);
@@ -114,7 +114,7 @@ describe('outputs that nothing reads', () => {
 
   it('are all there for a trace that is wanted', () => {
     const { trace, tensors } = recordTrace();
-    const pass = { positions: positions(3), cache: cacheOf(model), outputRows: 1 };
+    const pass = [{ positions: positions(3), cache: cacheOf(model), outputRows: 1 }];
     baseLayers(model, tokenEmbeddings(model, [4, 5, 6]), pass, trace);
     expect(tensors.get('layers.4.output')!.shape[0]).toBe(3);
     expect(tensors.get('layers.4.self_attn.weights')!.shape.slice(1)).toEqual([3, 3]);
@@ -123,7 +123,8 @@ describe('outputs that nothing reads', () => {
 
 describe('features', () => {
   const outputs = allRows(model, [4, 5, 6], 0, cacheOf(model));
-  const f = features(model, outputs, discardTrace);
+  const rows = [{ positions: positions(3), outputRows: 1 }];
+  const f = features(model, outputs, rows, discardTrace);
   const lastRow = (layer: number) => [...outputs[layer]!.rows(2, 3).data];
 
   it('features/C1: feature i is the last row after layer indices[i], not before it', () => {
@@ -137,6 +138,6 @@ describe('features', () => {
 
   it('base/C4: a plain base has one feature, of its last layer', () => {
     expect(featureLayerIndices(baseOf(model))).toEqual([4]);
-    expect(features(baseOf(model), outputs, discardTrace).data).toEqual(f.rows(1, 2).data);
+    expect(features(baseOf(model), outputs, rows, discardTrace).data).toEqual(f.rows(1, 2).data);
   });
 });

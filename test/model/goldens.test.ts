@@ -7,7 +7,7 @@ import { profiles } from '../../lib/decode/profiles.ts';
 import { baseLayers, features, languageModelHead, tokenEmbeddings } from '../../lib/model/base.ts';
 import { compositionalEmbedder } from '../../lib/model/compositional-embedder.ts';
 import { microStepDecoder } from '../../lib/model/micro-step-decoder.ts';
-import { stopProbability } from '../../lib/model/stop-head.ts';
+import { stopProbabilities } from '../../lib/model/stop-head.ts';
 import { tensorOf } from '../../lib/tensor/tensor.ts';
 import { discardTrace, recordTrace } from '../../lib/trace.ts';
 import { expectClose } from '../helpers/compare.ts';
@@ -33,13 +33,9 @@ describe.each(['f64', 'f32'] as const)('parts of the model, %s', (numerics) => {
     const model = named(params.model);
     const { tokens } = params;
     const cache = createKvCache(model.kernels, model.config, model.config.numHiddenLayers, tokens.length);
-    const outputs = baseLayers(
-      model,
-      tokenEmbeddings(model, tokens),
-      { positions: positions(tokens.length), cache, outputRows: 1 },
-      discardTrace,
-    );
-    expectClose(features(model, outputs, discardTrace), output('features'), agreement[numerics]);
+    const rows = [{ positions: positions(tokens.length), cache, outputRows: 1 }];
+    const outputs = baseLayers(model, tokenEmbeddings(model, tokens), rows, discardTrace);
+    expectClose(features(model, outputs, rows, discardTrace), output('features'), agreement[numerics]);
   });
 
   it.each(opCases('micro-step-decoder', numerics))('golden $id', ({ params, input, output }) => {
@@ -59,7 +55,7 @@ describe.each(['f64', 'f32'] as const)('parts of the model, %s', (numerics) => {
       if (i > 0) {
         const token = tokenEmbeddings(model, [params.tokens[i - 1]]);
         const rows = i === 1 ? tensorOf(numerics, [F + 1, d], [...f.data, ...token.data]) : token;
-        hidden = microStepDecoder(model, rows, cache, discardTrace);
+        hidden = microStepDecoder(model, rows, [{ cache }], discardTrace);
       }
       expectClose(hidden, output('hidden').rows(i, i + 1), agreement[numerics], `hidden at micro index ${i}`);
       expectClose(
@@ -68,7 +64,7 @@ describe.each(['f64', 'f32'] as const)('parts of the model, %s', (numerics) => {
         agreement[numerics],
         `logits at micro index ${i}`,
       );
-      probabilities.push(stopProbability(model, hidden, discardTrace));
+      probabilities.push(stopProbabilities(model, hidden, discardTrace).data[0]!);
     }
     expectClose(
       tensorOf('f64', output('stop_probability').shape, probabilities),
@@ -84,7 +80,7 @@ describe.each(['f64', 'f32'] as const)('parts of the model, %s', (numerics) => {
     const logits: number[] = [];
     for (let r = 0; r < n; r++) {
       const { trace, tensors } = recordTrace();
-      p.push(stopProbability(named(params.model), hidden.rows(r, r + 1), trace));
+      p.push(stopProbabilities(named(params.model), hidden.rows(r, r + 1), trace).data[0]!);
       logits.push(tensors.get('stop_head.4')!.get(0, 0));
     }
     const column = (values: number[], shape: readonly number[]) => tensorOf('f64', shape, values);

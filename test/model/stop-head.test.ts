@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { teacherForced } from '../../lib/decode/generate.ts';
-import { stopProbability } from '../../lib/model/stop-head.ts';
+import { stopProbabilities } from '../../lib/model/stop-head.ts';
 import { tensorOf } from '../../lib/tensor/tensor.ts';
 import { discardTrace } from '../../lib/trace.ts';
 import { hamburgerOf, randomWeights, smallConfig } from '../helpers/models.ts';
@@ -33,7 +33,10 @@ describe('stop head', () => {
     for (const h of [-2, 0, 0.3, 5]) {
       const logit = 3 * silu(-1.5 * silu(2 * h + 0.5) + 0.25) - 0.75;
       const hidden = tensorOf('f64', [1, d], [h, ...Array(d - 1).fill(7)]);
-      expect(stopProbability(model, hidden, discardTrace)).toBeCloseTo(1 / (1 + Math.exp(-logit)), 12);
+      expect(stopProbabilities(model, hidden, discardTrace).data[0]).toBeCloseTo(
+        1 / (1 + Math.exp(-logit)),
+        12,
+      );
     }
   });
 });

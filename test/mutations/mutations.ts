@@ -152,8 +152,9 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'RoPE takes the index of the cache entry instead of the position',
     file: 'lib/model/decoder-layer.ts',
-    find: 'model.ropeFrequencies, positions, model.ropeTableRounding',
-    replace: 'model.ropeFrequencies, positions.map((_, t) => cache.length + t), model.ropeTableRounding',
+    find: 'model.ropeFrequencies, sequences);',
+    replace:
+      'model.ropeFrequencies, sequences.map((s) => ({ ...s, positions: s.positions.map((_, t) => s.cache.length + t) })));',
     test: 'test/decode/positions.test.ts',
     caughtBy: 'positions/C3: it is the position that RoPE takes',
   },
@@ -262,7 +263,7 @@ export const mutations: readonly Mutation[] = [
     mistake: 'no causality: every row of a pass sees the whole pass',
     file: 'lib/model/decoder-layer.ts',
     find: 'visible.push(earlier + t + 1);',
-    replace: 'visible.push(earlier + T);',
+    replace: 'visible.push(earlier + length);',
     test: 'test/model/base.test.ts',
     caughtBy: 'attention/C3: is causal: a later token changes no earlier row',
   },
@@ -319,11 +320,11 @@ export const mutations: readonly Mutation[] = [
     file: 'lib/decode/macro-step.ts',
     find: '  let microIndex = 0;',
     replace:
-      '  let microIndex = 0;\n  Object.assign(cache, { kept: (cache as { kept?: unknown }).kept ?? {} });\n  const kept = (cache as unknown as { kept: { micro?: EntryCache } }).kept;',
+      '  let microIndex = 0;\n  const { cache: base } = sequences[0]!;\n  Object.assign(base, { kept: (base as { kept?: unknown }).kept ?? {} });\n  const kept = (base as unknown as { kept: { micro?: ReturnType<typeof createKvCache> } }).kept;',
     also: [
       [
-        'microCache = createKvCache(model.kernels, model.config, numMicroLayers, F + maxSteps - 1);',
-        'microCache = kept.micro ??= createKvCache(model.kernels, model.config, numMicroLayers, 99);',
+        'const cache = createKvCache(kernels, model.config, numMicroLayers, F + maxSteps - 1);',
+        'const cache = (kept.micro ??= createKvCache(kernels, model.config, numMicroLayers, 99));',
       ],
     ],
     test: microTest,
@@ -332,24 +333,25 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'micro positions start again at 0 with the first token',
     file: 'lib/model/micro-step-decoder.ts',
-    find: 'positions.push(cache.length + t);',
-    replace: 'positions.push(t > 0 && t === rows.shape[0]! - 1 ? 0 : cache.length + t);',
+    find: 'positions.push(sequence.cache.length + t);',
+    replace: 'positions.push(t > 0 && t === n - 1 ? 0 : sequence.cache.length + t);',
     test: microTest,
     caughtBy: 'micro-step-decoder/C2: features stand first, at 0 to F - 1',
   },
   {
     mistake: 'the first token goes through the micro-step decoder too',
     file: 'lib/decode/macro-step.ts',
-    find: 'if (microIndex === 0) return f.rows(F - 1, F);',
-    replace: 'if (microIndex === 0) return f.rows(0, 1);',
+    find: 'if (sequences.length === 1) return f.rows(F - 1, F);',
+    replace: 'if (sequences.length === 1) return f.rows(0, 1);',
     test: microTest,
     caughtBy: 'micro-step-decoder/C1: the first token skips the decoder',
   },
   {
     mistake: 'final norm behind the micro-step layers',
     file: 'lib/model/micro-step-decoder.ts',
-    find: 'return x.rows(n - 1, n);',
-    replace: 'return rmsNorm(model.kernels, x.rows(n - 1, n), model.weights.norm, model.config.rmsNormEps);',
+    find: 'return outputRowsOf(model.kernels, x, placed);',
+    replace:
+      'return rmsNorm(model.kernels, outputRowsOf(model.kernels, x, placed), model.weights.norm, model.config.rmsNormEps);',
     also: [
       [
         "import type { Tensor } from '../tensor/tensor.ts';",
@@ -362,8 +364,8 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'features left out of the micro-step decoder’s input',
     file: 'lib/decode/macro-step.ts',
-    find: 'rows.data.set(f.data);',
-    replace: '',
+    find: 'rows.push({ tensor: f, row: place * F + i });',
+    replace: 'rows.push({ tensor: tokens, row });',
     test: microTest,
     caughtBy: 'agrees with the naive implementation at every micro index',
   },
@@ -393,9 +395,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     mistake: 'judged before it is emitted: a token that is not confident is dropped',
-    file: 'lib/decode/generate.ts',
-    find: "if (profile.atMaxTokens !== 'cut' || outputTokens <= maxTokens) {",
-    replace: "if (end !== 'confidence') {",
+    file: 'lib/decode/generation-state.ts',
+    find: "if (profile.atMaxTokens === 'cut' && outputTokens > maxTokens) return null;",
+    replace: "if (end === 'confidence') return null;",
     test: generateTest,
     caughtBy: 'same tokens in the same segments at confidence 0.8',
   },

@@ -31,7 +31,7 @@ import { features } from '../../lib/model/base.ts';
 import { compositionalEmbedder } from '../../lib/model/compositional-embedder.ts';
 import { configFault, type HamburgerConfig, type ModelConfig } from '../../lib/model/config.ts';
 import type { ModelPart } from '../../lib/model/cost.ts';
-import { stopProbability } from '../../lib/model/stop-head.ts';
+import { stopProbabilities } from '../../lib/model/stop-head.ts';
 import { parameters } from '../../lib/model/weights.ts';
 import { add } from '../../lib/ops/add.ts';
 import { attention } from '../../lib/ops/attention.ts';
@@ -198,7 +198,8 @@ const runners: Record<
   },
   features: (e, { numerics }, t) => {
     const model = twoWide(numerics, e, { ...twoSteps, featureLayerIndices: e.feature_layer_indices });
-    near(nested(features(model, e.layer_outputs.map(t), discardTrace)), e.features);
+    const rows = [{ positions: [0, 1], outputRows: 1 }];
+    near(nested(features(model, e.layer_outputs.map(t), rows, discardTrace)), e.features);
   },
   'micro-step-decoder': (e, { numerics }) => {
     const run = teacherForced(twoWide(numerics, e, twoSteps), { prompt: e.prompt, segments: [e.segment] });
@@ -209,7 +210,7 @@ const runners: Record<
   },
   'stop-head': (e, { numerics }, t) => {
     const model = twoWide(numerics, {}, twoSteps, { 'micro_step_decoder.stop_head.4.bias': [e.bias_4] });
-    near(stopProbability(model, t(e.hidden), discardTrace), e.p);
+    near([...stopProbabilities(model, t(e.hidden), discardTrace).data], [e.p]);
   },
   termination: (e) => {
     for (const { p, tau, arithmetic, ends } of e.cases) {
