@@ -72,6 +72,13 @@ export {
   teacherForced,
 } from './decode/generate.ts';
 export {
+  type BatchEvent,
+  type BatchOptions,
+  type BatchRequest,
+  DEFAULT_PLACES,
+  generateBatch,
+} from './decode/generate-batch.ts';
+export {
   type LogProbabilities,
   logProbabilities,
   type TokenLogProbability,

@@ -16,56 +16,57 @@ import { nextMacroSteps } from './run.ts';
 /** One of the generations of a batch. Each has its own prompt, limits, profile, threshold, choice and tokens that end it. */
 export type BatchRequest = Omit<GenerateOptions, 'trace'>;
 
-/** What a batch gives: a token, or what a generation came to. `sequence` counts the requests, from 0. */
+/** What a batch gives: a token of a request, or what a request came to. Requests are numbered from 0, in the order given. */
 export type BatchEvent =
-  | { readonly kind: 'token'; readonly sequence: number; readonly token: GeneratedToken }
-  | { readonly kind: 'end'; readonly sequence: number; readonly generation: Generation };
+  | { readonly kind: 'token'; readonly request: number; readonly token: GeneratedToken }
+  | { readonly kind: 'end'; readonly request: number; readonly generation: Generation };
 
-/** How generations share a batch. It changes no bit of any of them. */
+/** How generations share a batch. It changes no bit of any of them (batching/C1). */
 export interface BatchOptions {
-  /** The most that run at a time, at least 1; {@link DEFAULT_BATCH_SIZE} by default. */
-  readonly size?: number;
+  /** The most that run at a time, at least 1; {@link DEFAULT_PLACES} by default. */
+  readonly places?: number;
 }
 
 /** Beyond so many the products gain little, and each sequence more needs room for its cache. */
-export const DEFAULT_BATCH_SIZE = 16;
+export const DEFAULT_PLACES = 8;
 
 /**
- * Generates for many requests, several at a time, and gives their tokens as they come. A request joins as soon as one before it has ended, so its place
- * is never empty while there are more; they are taken one by one, when their turn comes.
+ * Generates for many requests, several at a time, and gives their tokens as they come.
+ *
+ * A request takes a place as soon as one is free, so that none is empty while there are more. Requests are taken from the iterable one by one,
+ * when their turn comes; they can be made meanwhile.
  *
  * ```ts
+ * const texts = prompts.map(() => '');
  * for (const event of generateBatch(model, prompts.map((prompt) => ({ prompt, maxTokens: 100 })))) {
- *   if (event.kind === 'token') texts[event.sequence] += tokenizer.decode([event.token.id]);
+ *   if (event.kind === 'token') texts[event.request] += tokenizer.decode([event.token.id]);
  * }
  * ```
  *
  * @returns what each came to, in the order of the requests
- * @throws CallerError batching/C3 (size, or a request that wants a trace), and what {@link generate} throws, naming the request
+ * @throws CallerError batching/C3 (places, or a request that wants a trace), and what `generate` throws, naming the request
  */
 export function* generateBatch(
   model: Model,
   requests: Iterable<BatchRequest>,
-  { size = DEFAULT_BATCH_SIZE }: BatchOptions = {},
+  { places = DEFAULT_PLACES }: BatchOptions = {},
 ): Generator<BatchEvent, readonly Generation[]> {
-  const rule = 'batching/C3';
-  if (!(Number.isInteger(size) && size >= 1)) {
+  if (!(Number.isInteger(places) && places >= 1)) {
     throw new CallerError({
-      rule,
-      subject: 'batch size',
+      rule: 'batching/C3',
+      subject: 'places of a batch',
       expected: 'an integer of at least 1',
-      found: `${size}`,
+      found: `${places}`,
     });
   }
-  // A list is checked before anything is run; of others, a request is seen when its turn comes.
   if (Array.isArray(requests)) {
     for (const [n, request] of (requests as readonly BatchRequest[]).entries()) {
-      naming(`request ${n}`, () => checkRequest(model, request));
+      naming(n, () => checkRequest(model, request));
     }
   }
   const generations: Generation[] = [];
-  for (const event of generateTogether(model, starts(model, requests), size)) {
-    if (event.kind === 'end') generations[event.sequence] = event.generation;
+  for (const event of generateTogether(model, starts(model, requests), places)) {
+    if (event.kind === 'end') generations[event.request] = event.generation;
     yield event;
   }
   return generations;
@@ -75,10 +76,9 @@ export function* generateBatch(
 function* starts(model: Model, requests: Iterable<BatchRequest>): Generator<() => GenerationState> {
   let n = 0;
   for (const request of requests) {
-    const name = `request ${n}`;
-    n += 1;
+    const number = n++;
     yield () =>
-      naming(name, () => {
+      naming(number, () => {
         checkRequest(model, request);
         return startGeneration(model, request);
       });
@@ -94,109 +94,109 @@ function checkRequest(model: Model, request: BatchRequest): void {
     subject: 'trace',
     expected: 'none',
     found: 'one',
-    hint: 'The tensors of a batch have rows of several sequences; run alone, a sequence has the same bits to be traced',
+    hint: 'The tensors of a batch have rows of several sequences; alone, a sequence has the same bits and can be traced',
   });
 }
 
 /** Has errors of the caller name the request. */
-function naming<T>(request: string, run: () => T): T {
+function naming<T>(request: number, run: () => T): T {
   try {
     return run();
   } catch (error) {
     if (!(error instanceof CallerError)) throw error;
-    const { subject } = error.fault;
-    throw new CallerError({ ...error.fault, subject: `${subject} of ${request}` }, { cause: error });
+    const subject = `${error.fault.subject} of request ${request}`;
+    throw new CallerError({ ...error.fault, subject }, { cause: error });
   }
 }
 
-/** A generation that has a place in the batch. */
-interface Place {
-  /** Its number among all of the run. */
-  readonly sequence: number;
+/** A generation that has a place. */
+interface Placed {
+  readonly request: number;
   readonly state: GenerationState;
 }
 
 /**
  * The loop of {@link generateBatch}, and of a single generation.
  *
- * @param starts what begins each generation, called when its turn comes
- * @param size the most at a time
- * @param trace receives every intermediate tensor; of one sequence at a time
+ * @param starts what begins each generation, called when there is a place for it
+ * @param places the most at a time
+ * @param trace of a single generation: receives every intermediate tensor
  */
 export function* generateTogether(
   model: Model,
   starts: Iterable<() => GenerationState>,
-  size: number,
+  places: number,
   trace: Trace = discardTrace,
 ): Generator<BatchEvent, void> {
   const waiting = starts[Symbol.iterator]();
+  // The cache of a sequence lives as long as the sequence, everything else as long as the macro-step.
   const workspace = model.kernels.workspace();
-  let places: readonly Place[] = [];
+  let placed: readonly Placed[] = [];
   let started = 0;
 
   /** Starts generations until every place is taken; those that have joined. */
-  const join = (): readonly Place[] => {
-    const joined: Place[] = [];
-    while (places.length < size) {
+  const join = (): readonly Placed[] => {
+    const joined: Placed[] = [];
+    while (placed.length < places) {
       const next = waiting.next();
       if (next.done) break;
-      const place = { sequence: started, state: next.value() };
+      const one = { request: started, state: next.value() };
       started += 1;
-      joined.push(place);
-      places = [...places, place];
+      joined.push(one);
+      placed = [...placed, one];
     }
     return joined;
   };
 
   /** DECIDE: those of the candidates that have ended leave. */
-  const leave = (candidates: readonly Place[]): readonly BatchEvent[] => {
+  const leave = (candidates: readonly Placed[]): readonly BatchEvent[] => {
     const ended: BatchEvent[] = [];
-    for (const place of candidates) {
-      const generation = place.state.decide();
+    for (const one of candidates) {
+      const generation = one.state.decide();
       if (generation === null) continue;
-      place.state.sequence.end();
-      places = places.filter((other) => other !== place);
-      ended.push({ kind: 'end', sequence: place.sequence, generation });
+      one.state.sequence.end();
+      placed = placed.filter((other) => other !== one);
+      ended.push({ kind: 'end', request: one.request, generation });
     }
     return ended;
   };
 
   try {
     for (;;) {
-      // PREFILL: others join where there is a place.
+      // 1. Whoever has nothing to emit leaves at once, and its place is free again.
       const ended = leave(join());
       yield* ended;
-      // Whoever had nothing to emit leaves a place behind.
       if (ended.length > 0) continue;
-      if (places.length === 0) return;
+      if (placed.length === 0) return;
 
-      // BASE: one pass over the prompts of those that have joined and the segments of the others.
-      const running = places;
+      // 2. BASE: one pass over the prompts of those that have joined and the segments of the others.
+      const running = placed;
       const sequences = running.map(({ state }) => state.sequence);
       const macroSteps = nextMacroSteps(model, workspace, sequences, trace);
 
-      // MICRO: a token of each sequence, then one more of each whose macro-step goes on; the others wait until all have ended.
+      // 3. MICRO and JUDGE: a token of each,
       let microSteps = macroSteps.microSteps();
       let taking = running.map((_, place) => place);
       while (taking.length > 0) {
         const goingOn: GoingOn[] = [];
         for (const [i, place] of taking.entries()) {
-          const { sequence, state } = running[place]!;
+          const { request, state } = running[place]!;
           const token = state.choose(microSteps[i]!);
-          if (token !== null) yield { kind: 'token', sequence, token };
+          if (token !== null) yield { kind: 'token', request, token };
           if (state.goesOnWith !== null) goingOn.push({ place, previous: state.goesOnWith });
         }
+        // 4. and one more of each whose macro-step goes on; for the others nothing is computed or drawn (batching/C4).
         if (goingOn.length > 0) microSteps = macroSteps.microSteps(goingOn);
         taking = goingOn.map(({ place }) => place);
       }
 
-      // DECIDE: sequences that end leave, the others make their segments pending.
-      yield* leave(places);
+      // 5. DECIDE: sequences that end leave, the others make their segments pending.
+      yield* leave(running);
     }
   } finally {
     // Also where the caller breaks off.
     waiting.return?.();
     workspace.free();
-    for (const { state } of places) state.sequence.end();
+    for (const { state } of placed) state.sequence.end();
   }
 }

@@ -117,8 +117,7 @@ export function startGeneration(model: Model, options: GenerateOptions): Generat
         macroStep: sequence.macroSteps - 1,
         microIndex,
         probability: probabilities ? tokenProbability(logits.data, id) : null,
-        logProbabilities:
-          alternatives === undefined ? null : logProbabilities(logits.data, id, alternatives),
+        logProbabilities: alternatives === undefined ? null : logProbabilities(logits.data, id, alternatives),
         stopProbability,
         confidence: stopProbability === null ? null : continueConfidence(stopProbability, stopRound),
         end,

@@ -9,7 +9,7 @@ import { baseOf, type Model } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { discardTrace, type Trace } from '../trace.ts';
 import { createKvCache, type EntryCache } from './kv-cache.ts';
-import { runEarlierRows } from './run.ts';
+import { promptEntries, runEarlierRows } from './run.ts';
 
 /** The state of a target. Every token is an entry of its own, at the position of its index. */
 export interface Target {
@@ -62,7 +62,8 @@ export function startTarget(
     },
     score(draft) {
       if (passes === 0 && !trace.wanted) {
-        unseen = unseen.slice(runEarlierRows(model, perPass, unseen, cache));
+        const [left] = runEarlierRows(model, perPass, [{ entries: promptEntries(unseen), cache }]);
+        unseen = left!.entries.flatMap(({ tokens }) => tokens);
       }
       perPass.reset();
       const passTrace = trace.part('target', passes);
@@ -70,10 +71,10 @@ export function startTarget(
       const rows = [...unseen, ...draft];
       const positions = rows.map((_, t) => cache.length + t);
       const outputRows = draft.length + 1;
-      const pass = { positions, cache, outputRows };
+      const pass = [{ positions, cache, outputRows }];
       const outputs = baseLayers(model, tokenEmbeddings(model, rows), pass, passTrace.part('model'));
       settled = cache.length - draft.length;
-      const hidden = featuresOfRows(model, outputs, outputRows, passTrace).at(-1)!;
+      const hidden = featuresOfRows(model, outputs, pass, passTrace).at(-1)!;
       const logits = languageModelHead(model, hidden);
       passTrace.tensor('logits', logits);
       return logits;

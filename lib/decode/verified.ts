@@ -11,8 +11,8 @@ import type { Model } from '../model/model.ts';
 import type { Elements } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
 import { type DraftEnd, draftSegments } from './drafting.ts';
-import { generationEnd, type Limits, type StopReason } from './ends.ts';
-import { checkLimits } from './generate.ts';
+import { checkLimits, generationEnd, type Limits, type StopReason } from './ends.ts';
+
 import { checkAlternatives, type LogProbabilities, logProbabilities } from './log-probabilities.ts';
 import { type Profile, trainProfile } from './profiles.ts';
 import { rolledBack } from './roll-back.ts';

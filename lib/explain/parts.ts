@@ -59,6 +59,7 @@ export const sectionPlaces: readonly SectionPlace[] = [
   place('kv-cache', 'cache', 'lib/decode/kv-cache.ts'),
   place('positions', 'cache', 'lib/decode/positions.ts'),
   place('notation', 'timeline', 'lib/tensor/shape.ts'),
+  place('batching', 'timeline', 'lib/decode/generate-batch.ts'),
   place('cost', 'timeline', 'lib/model/cost.ts'),
   place('segmentation', 'segmentation', 'lib/train/segmentation.ts', 'lib/train/token-metrics.ts'),
   place('compositional-embedder', 'embedder', 'lib/model/compositional-embedder.ts'),

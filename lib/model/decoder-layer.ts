@@ -157,7 +157,7 @@ function decoderLayer(
   attentionTrace.tensor('k_rope', kRope);
 
   // 3. Append keys and values to the cache of their sequence (kv-cache/C1); row t sees its earlier entries and those of rows 0 to t
-  //    (attention/C3), and nothing of other sequences.
+  //    (attention/C3), and nothing of other sequences (batching/C2).
   const values = v.reshape([T, Hkv, size]);
   let row = 0;
   let outputRow = 0;

@@ -434,7 +434,7 @@ function fedCache(
     const rows = isHamburger(model)
       ? segmentEmbeddings(model, [tokens], discardTrace)
       : tokenEmbeddings(model, tokens);
-    baseLayers(model, rows, { positions: [positions[i]!], cache, outputRows: 1 }, discardTrace);
+    baseLayers(model, rows, [{ positions: [positions[i]!], cache, outputRows: 1 }], discardTrace);
   });
   return cache;
 }

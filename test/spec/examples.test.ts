@@ -8,6 +8,7 @@ import { boundedOperations, exactly } from '../../lib/conformance/bounded.ts';
 import { portNumerics } from '../../lib/conformance/numerics.ts';
 import { formulaCounts, growthOf, meter, plainDecoderCounts } from '../../lib/decode/accounting.ts';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
+import { generateBatch } from '../../lib/decode/generate-batch.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
 import { logProbabilities } from '../../lib/decode/log-probabilities.ts';
 import { promptPositions, segmentPosition } from '../../lib/decode/positions.ts';
@@ -257,6 +258,24 @@ const runners: Record<
       expect(emitted).toEqual(segments);
       expect(next.value.entryPositions).toEqual(positions);
     }
+  },
+  batching: (e, { numerics }) => {
+    const model = twoWide(
+      numerics,
+      e,
+      { ...twoSteps, maxSteps: e.max_steps },
+      { 'micro_step_decoder.stop_head.4.bias': [Math.log(e.p / (1 - e.p))] },
+    );
+    const requests = e.requests.map(({ prompt, confidence, max_tokens }: Example) => ({
+      prompt,
+      confidence,
+      maxTokens: max_tokens,
+    }));
+    const events = [...generateBatch(model, requests, { places: e.places })];
+    expect(
+      events.flatMap((event) => (event.kind === 'token' ? [[event.request, event.token.id]] : [])),
+    ).toEqual(e.events);
+    expect(events.flatMap((event) => (event.kind === 'end' ? [event.request] : []))).toEqual(e.ends);
   },
   'stop-strings': (e) => {
     for (const { pieces, certain, found, rest, kept } of e.runs) {
