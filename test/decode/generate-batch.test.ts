@@ -51,17 +51,20 @@ const requestData = fc.record({
   ),
   profile: fc.constantFrom(trainProfile, hfGenerateProfile, gptFastProfile),
   eosTokenIds: fc.array(ids, { maxLength: 2 }),
+  stopOn: fc.option(ids),
   sampling: fc.option(
     fc.record({ seed: fc.string({ minLength: 1 }), temperature: fc.constantFrom(0.5, 1, 3) }),
   ),
 });
 type RequestData = typeof requestData extends fc.Arbitrary<infer T> ? T : never;
 
-function requestOf({ sampling, confidence, spare, ...rest }: RequestData): BatchRequest {
+function requestOf({ sampling, confidence, spare, stopOn, ...rest }: RequestData): BatchRequest {
   const { seed, temperature } = sampling ?? {};
   return {
     ...rest,
     probabilities: true,
+    alternatives: 2,
+    ...(stopOn === null ? {} : { stopAfter: (id: number) => id === stopOn }),
     ...(confidence === undefined ? {} : { confidence }),
     ...(spare === undefined ? {} : { maxPositions: rest.prompt.length + spare }),
     ...(seed === undefined || temperature === undefined
