@@ -19,6 +19,7 @@ const embedder = 'lib/model/compositional-embedder.ts';
 const embedderTest = 'test/model/compositional-embedder.test.ts';
 const microTest = 'test/model/micro-step-decoder.test.ts';
 const generateTest = 'test/decode/generate.test.ts';
+const batchTest = 'test/decode/generate-batch.test.ts';
 const runTest = 'test/train/run.test.ts';
 const segmentationTest = 'test/train/segmentation.test.ts';
 
@@ -286,8 +287,8 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'features taken one layer too early',
     file: 'lib/model/base.ts',
-    find: 'const output = outputs[layer]!;',
-    replace: 'const output = outputs[Math.max(0, layer - 1)]!;',
+    find: 'outputRowsOf(model.kernels, outputs[layer]!, sequences)',
+    replace: 'outputRowsOf(model.kernels, outputs[Math.max(0, layer - 1)]!, sequences)',
     test: 'test/model/base.test.ts',
     caughtBy: 'features/C1: feature i is the last row after layer indices[i], not before it',
   },
@@ -394,9 +395,75 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'generation/C2: the positions end a macro-step only with the last token that fits',
   },
   {
+    mistake: 'batched: rows see the cache of the first sequence',
+    file: 'lib/model/decoder-layer.ts',
+    find: 'return { rows, ...entries, visible };',
+    replace:
+      'const first = sequences[0]!.cache.append(layer, kRope.rows(0, 0), values.rows(0, 0));\n    return { rows, ...(first.keys.shape[0]! < entries.keys.shape[0]! ? entries : first), visible };',
+    test: batchTest,
+    caughtBy: 'batching/C1: tokens, probabilities, results and caches of 200 random batches',
+  },
+  {
+    mistake: 'batched: cosines of all sequences are rounded as those of the first one',
+    file: 'lib/model/micro-step-decoder.ts',
+    find: 'return { ...sequence, positions, outputRows: 1 };',
+    replace:
+      "return { ...sequence, ropeTableRounding: sequences[0]!.ropeTableRounding ?? 'mode', positions, outputRows: 1 };",
+    test: batchTest,
+    caughtBy: 'batching/C1: tokens, probabilities, results and caches of 200 random batches',
+  },
+  {
+    mistake: 'batched: after the first micro-step the sequences that go on are taken for the first ones',
+    file: 'lib/decode/macro-step.ts',
+    find: 'const decoding = goingOn.map(({ place }) => micro[place]!);',
+    replace: 'const decoding = goingOn.map((_, place) => micro[place]!);',
+    test: batchTest,
+    caughtBy: 'batching/C1: tokens, probabilities, results and caches of 200 random batches',
+  },
+  {
+    mistake: 'batched: features of the wrong sequence enter the micro-step decoder',
+    file: 'lib/decode/macro-step.ts',
+    find: 'rows.push({ tensor: f, row: place * F + i });',
+    replace: 'rows.push({ tensor: f, row: row * F + i });',
+    test: batchTest,
+    caughtBy: 'batching/C1: tokens, probabilities, results and caches of 200 random batches',
+  },
+  {
+    mistake: 'batched: the row that is read is the last of the pass, not of the sequence',
+    file: 'lib/model/decoder-layer.ts',
+    find: 'row: end - outputRows + r }));',
+    replace: 'row: T - outputRows + r }));',
+    test: batchTest,
+    caughtBy: 'batching/C1: a public batch gives what generate gives',
+  },
+  {
+    mistake: 'batched: tokens of those that go on are given to the first sequences',
+    file: 'lib/decode/generate-batch.ts',
+    find: 'taking = goingOn.map(({ place }) => place);',
+    replace: 'taking = goingOn.map((_, place) => place);',
+    test: batchTest,
+    caughtBy: 'batching/C1: tokens, probabilities, results and caches of 200 random batches',
+  },
+  {
+    mistake: 'batched: a sequence that has ended keeps its memory',
+    file: 'lib/decode/generate-batch.ts',
+    find: 'one.state.sequence.end();',
+    replace: '',
+    test: batchTest,
+    caughtBy: 'gives back all memory when it is ended',
+  },
+  {
+    mistake: 'batched: a batch that is broken off keeps the caches of those on their way',
+    file: 'lib/decode/generate-batch.ts',
+    find: 'for (const { state } of placed) state.sequence.end();',
+    replace: '',
+    test: batchTest,
+    caughtBy: 'gives back all memory when it is broken off',
+  },
+  {
     mistake: 'judged before it is emitted: a token that is not confident is dropped',
     file: 'lib/decode/generation-state.ts',
-    find: "if (profile.atMaxTokens === 'cut' && outputTokens > maxTokens) return null;",
+    find: 'if (!emits) return null;',
     replace: "if (end === 'confidence') return null;",
     test: generateTest,
     caughtBy: 'same tokens in the same segments at confidence 0.8',
