@@ -21,10 +21,14 @@ if (!existsSync(program)) {
   mkdirSync(cache, { recursive: true });
   writeFileSync(join(cache, 'package.json'), JSON.stringify({ private: true }));
   const packages = Object.entries(VERSIONS).map(([name, version]) => `${name}@${version}`);
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--save-exact', ...packages], {
-    cwd: cache,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  execFileSync(
+    'npm',
+    ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--save-exact', ...packages],
+    {
+      cwd: cache,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
 }
 
 const options = {
@@ -36,6 +40,13 @@ const options = {
 };
 const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
 // The project's own compiler has checked the types. Types that are not exported are left out, and a docstring may speak of what is not.
-const flags = ['--skipErrorChecking', '--disableSources', '--validation.notExported', 'false', '--logLevel', 'Error'];
+const flags = [
+  '--skipErrorChecking',
+  '--disableSources',
+  '--validation.notExported',
+  'false',
+  '--logLevel',
+  'Error',
+];
 execFileSync(process.execPath, [program, ...words, ...flags], { stdio: 'inherit' });
 console.log('docs/api/index.html');
