@@ -42,7 +42,7 @@ export interface RunCost {
 /** The cost of a generation, or `undefined` if it was not counted or has no token. */
 export function costOf(
   { config, kernels }: Model,
-  tokens: readonly (GeneratedToken & PerhapsCounted)[],
+  tokens: readonly (Pick<GeneratedToken, 'id'> & PerhapsCounted)[],
   { promptTokens, counts: total }: Generation & PerhapsCounted,
 ): RunCost | undefined {
   const series = tokens.flatMap(({ counts }) => (counts === undefined ? [] : [counts]));

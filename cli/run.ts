@@ -29,6 +29,8 @@ import {
   type TextTokenizer,
   type TokenChoice,
   trainProfile,
+  type UniformSource,
+  type VerifiedOptions,
 } from '../lib/index.ts';
 import type { Context } from './context.ts';
 import { arithmeticOptions, checkpointOption, loadModel, type ModelOptions } from './model.ts';
@@ -38,21 +40,32 @@ import { toyCheckpoint } from './package-root.ts';
 import {
   choiceOf,
   DEFAULT_SEED,
+  distributionOf,
   type SamplingOptions,
   samplingOptionNames,
   samplingOptions,
   samplingSettings,
   uselessOptions,
 } from './sampling-options.ts';
+import {
+  givenVerificationOptions,
+  openVerification,
+  type VerificationOptions,
+  verificationOptionNames,
+  verificationOptions,
+} from './verification.ts';
 
 /** What the shipped checkpoint is asked where nothing is; a message of its chat template. */
 const TOY_PROMPT =
   'Write a function solve that takes a number n: add up the numbers from 1 to n that are greater than 8.';
 
-const MODES = ['hamburger', 'base'] as const;
+const MODES = ['hamburger', 'base', 'verified'] as const;
+
+/** How a run decodes. */
+export type Mode = (typeof MODES)[number];
 
 /** Options that {@link addRunOptions} declares. */
-export interface RunOptions extends ModelOptions, SamplingOptions {
+export interface RunOptions extends ModelOptions, SamplingOptions, VerificationOptions {
   readonly promptFile?: string;
   readonly promptIds?: readonly number[];
   readonly chat?: true;
@@ -68,8 +81,9 @@ export interface RunOptions extends ModelOptions, SamplingOptions {
  * Declares the options of a run.
  *
  * @param maxTokens the most output tokens where neither they nor the positions are limited by an option
+ * @param verified whether drafts may be verified by another model
  */
-export function addRunOptions(command: Command, maxTokens: number): Command {
+export function addRunOptions(command: Command, maxTokens: number, verified = false): Command {
   const [numerics, kernels, threads] = arithmeticOptions();
   command
     .argument('[prompt]', 'text to continue (default, with the toy checkpoint: a request, as with --chat)')
@@ -82,8 +96,8 @@ export function addRunOptions(command: Command, maxTokens: number): Command {
     .addOption(
       choice(
         '--mode <mode>',
-        'decode in macro-steps, or with the base alone (default: macro-steps, if there are modules)',
-        MODES,
+        `decode in macro-steps, or with the base alone${verified ? ', or in macro-steps that another model verifies' : ''} (default: macro-steps, if there are modules)`,
+        MODES.filter((mode) => verified || mode !== 'verified'),
         null,
       ),
     )
@@ -112,6 +126,7 @@ export function addRunOptions(command: Command, maxTokens: number): Command {
     .addOption(
       option('--max-positions <n>', "most positions of prompt and output (default: the model's)", integer(1)),
     );
+  if (verified) for (const each of verificationOptions()) command.addOption(each);
   for (const each of samplingOptions()) command.addOption(each);
   return command
     .addOption(
@@ -143,8 +158,23 @@ export interface Settings extends ReturnType<typeof samplingSettings> {
   readonly kernels: string;
   readonly max_tokens: number;
   readonly max_positions: number;
+  /** How drafts are verified; `null` in other modes. */
+  readonly verification: {
+    readonly target: string | null;
+    readonly draft_steps: number;
+    readonly draft_confidence: number;
+    readonly policy: string;
+  } | null;
   /** `null` if nothing was drawn from a seed. */
   readonly seed: string | null;
+}
+
+/** What verifies the drafts of a run. */
+export interface RunVerification {
+  /** `null` with the policy that asks none. */
+  readonly target: Model | null;
+  /** How one of several samples is generated; without what reports ask for. */
+  optionsOfSample(n: number): VerifiedOptions;
 }
 
 /** A run that can start. */
@@ -158,6 +188,8 @@ export interface Run {
   readonly profile: Profile;
   /** For `generate` of the library; without probabilities and trace. Its choice is that of sample 0. */
   readonly generateOptions: GenerateOptions;
+  /** Of --mode verified; `null` in other modes. */
+  readonly verification: RunVerification | null;
   /** The choice of one of several samples, from 0; none depends on another. */
   choiceOfSample(n: number): TokenChoice;
   readonly settings: Settings;
@@ -189,8 +221,20 @@ export function prepareRun(
     }
     const { prompt, chat } = readPrompt(context, checkpoint, argument, options);
     namingOptions(samplingOptionNames, () => checkLogitAdjustments(options, checkpoint.config.vocabSize));
-    const { choiceOfSample, draws } = readChoice(context, options);
+    const { choiceOfSample, uniformsOfSample, draws } = readChoice(context, options);
+    const sampled = options.temperature > 0;
+    const verification =
+      mode === 'verified'
+        ? openVerification(checkpoint, options, sampled, {
+            promptTokens: prompt.ids.length,
+            maxPositions: options.maxPositions,
+          })
+        : null;
     const { model, threads } = loadModel(context, checkpoint, options);
+    const target = verification?.loadTarget(context, model) ?? null;
+    const useless = mode === 'verified' ? [] : givenVerificationOptions(options);
+    if (useless.length > 0)
+      context.output.say(`note: ${useless.join(', ')}: no effect without --mode verified`);
     if (mode === 'base' && options.confidence !== undefined) {
       context.output.say('note: --confidence has no effect with --mode base');
     }
@@ -198,20 +242,31 @@ export function prepareRun(
     const { maxPositions } = options;
     const maxTokens = options.maxTokens ?? maxPositions ?? defaultMaxTokens;
     const threshold = options.confidence ?? profile.confidence;
-    const sampled = options.temperature > 0;
+    const decoding = {
+      prompt: prompt.ids,
+      maxTokens,
+      ...(maxPositions === undefined ? {} : { maxPositions }),
+      confidence: orNull(threshold),
+      profile,
+    };
     return {
       checkpoint,
       model: mode === 'base' && isHamburger(model) ? baseOf(model) : model,
       prompt,
       chat,
       profile,
-      generateOptions: {
-        prompt: prompt.ids,
-        maxTokens,
-        ...(maxPositions === undefined ? {} : { maxPositions }),
-        confidence: orNull(threshold),
-        profile,
-        choice: choiceOfSample(0),
+      generateOptions: { ...decoding, choice: choiceOfSample(0) },
+      verification: verification && {
+        target,
+        optionsOfSample: (n) => ({
+          ...decoding,
+          policy: verification.policy,
+          draftSteps: verification.draftSteps,
+          draftConfidence: verification.draftConfidence,
+          ...(sampled
+            ? { sampling: { ...distributionOf(options), uniforms: uniformsOfSample(n) } }
+            : { adjustments: distributionOf(options) }),
+        }),
       },
       choiceOfSample,
       settings: {
@@ -221,7 +276,15 @@ export function prepareRun(
         numerics: options.numerics,
         kernels: model.kernels.name,
         max_tokens: maxTokens,
-        max_positions: maxPositions ?? model.config.maxPositionEmbeddings,
+        max_positions:
+          maxPositions ??
+          Math.min(...[model, target ?? model].map(({ config }) => config.maxPositionEmbeddings)),
+        verification: verification && {
+          target: verification.targetName,
+          draft_steps: verification.draftSteps,
+          draft_confidence: verification.draftConfidence,
+          policy: verification.policy.name,
+        },
         ...samplingSettings(options),
         seed: sampled && draws === undefined ? (options.seed ?? DEFAULT_SEED) : null,
       },
@@ -233,6 +296,7 @@ export function prepareRun(
         'max positions': '--max-positions',
         'replayed draws': '--uniforms',
         ...samplingOptionNames,
+        ...verificationOptionNames,
       },
       unusedDraws: () => draws?.remaining ?? 0,
     };
@@ -321,7 +385,11 @@ export function textOf({ tokenizer }: Checkpoint, ids: readonly number[]): strin
 function readChoice(
   { output }: Context,
   options: RunOptions,
-): { choiceOfSample: (n: number) => TokenChoice; draws: ReplayedUniforms | undefined } {
+): {
+  readonly choiceOfSample: (n: number) => TokenChoice;
+  readonly uniformsOfSample: (n: number) => UniformSource;
+  readonly draws: ReplayedUniforms | undefined;
+} {
   const { temperature, seed = DEFAULT_SEED, uniforms: file } = options;
   const useless = uselessOptions(options);
   if (useless.length > 0) output.say(`note: ${useless.join(', ')}: no effect with --temperature 0`);
@@ -329,7 +397,8 @@ function readChoice(
     file === undefined || temperature === 0
       ? undefined
       : namingOptions({ draw: '--uniforms' }, () => replayedUniforms(readNumbers(file)));
-  return { choiceOfSample: (n) => choiceOf(options, draws ?? sampleUniforms(seed, n)), draws };
+  const uniformsOfSample = (n: number): UniformSource => draws ?? sampleUniforms(seed, n);
+  return { choiceOfSample: (n) => choiceOf(options, uniformsOfSample(n)), uniformsOfSample, draws };
 }
 
 function readNumbers(file: string): number[] {

@@ -50,6 +50,7 @@ export {
   type Counted,
   type Counts,
   countedGeneration,
+  countedVerification,
   formulaCounts,
   type Growth,
   growthExponent,
@@ -58,6 +59,7 @@ export {
   type Meter,
   meter,
   plainDecoderCounts,
+  type VerifiedCounts,
   withCounts,
 } from './decode/accounting.ts';
 export type { DraftEnd } from './decode/drafting.ts';
@@ -134,6 +136,7 @@ export {
 } from './decode/verification-statistics.ts';
 export {
   checkDraftAndTarget,
+  checkVerification,
   generateVerified,
   type VerifiedGeneration,
   type VerifiedOptions,
@@ -245,6 +248,7 @@ export {
   encodePair,
   type PromptAndResponse,
 } from './text/prompt-and-response.ts';
+export { differingToken, type TokenDifference } from './text/same-tokens.ts';
 export {
   checkStopStrings,
   type StopStringMatcher,

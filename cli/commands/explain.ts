@@ -137,7 +137,8 @@ function generated(context: Context, argument: string | undefined, options: Opti
     ...recording,
     config: run.model.config,
     settings: {
-      mode,
+      // The pages show one model.
+      mode: mode === 'base' ? 'base' : 'hamburger',
       profile,
       confidence: confidence === null ? null : orNull(confidence),
       numerics,

@@ -6,12 +6,18 @@
 
 import type { Command } from 'commander';
 import {
+  allFlops,
   checkStopStrings,
   countedGeneration,
+  countedVerification,
   type GeneratedToken,
   type Generation,
   generate,
+  generateVerified,
   type StopReason,
+  type VerifiedCounts,
+  type VerifiedGeneration,
+  type VerifiedToken,
 } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
 import { costJson, costOf, costTable, type PerhapsCounted, type RunCost } from '../cost.ts';
@@ -45,10 +51,16 @@ interface Options extends RunOptions {
 }
 
 /** An output token and what it did to the text. */
-interface TextToken extends GeneratedToken, ReportedToken, PerhapsCounted {
+interface TextToken extends Omit<GeneratedToken, 'end'>, ReportedToken, PerhapsCounted {
+  readonly end: VerifiedToken['end'];
+  /** Who said it, where two models may have. */
+  readonly origin?: VerifiedToken['origin'];
   /** How many UTF-16 units of the text may be printed with it. */
   readonly certain: number;
 }
+
+/** A token of any mode, as it was generated. */
+type AnyToken = Omit<TextToken, 'text' | 'certain'>;
 
 /** One of several continuations of the prompt. */
 interface Sample {
@@ -56,8 +68,10 @@ interface Sample {
   /** `null` without a tokenizer. */
   readonly text: string | null;
   readonly stopString: string | null;
-  readonly generation: Generation;
-  /** Absent if nobody wants to know it, or there is no token. */
+  readonly generation: Generation | VerifiedGeneration;
+  /** What it cost, where drafts were verified and somebody wants to know it. */
+  readonly verifiedCounts: VerifiedCounts | undefined;
+  /** Likewise where they were not; absent if there is no token, too. */
   readonly cost: RunCost | undefined;
   readonly firstSeconds: number;
   readonly seconds: number;
@@ -71,7 +85,7 @@ export function addGenerate(program: Command, context: Context): void {
       'Continues a text with a checkpoint and prints it as it comes. On a terminal with colours the tokens of one ' +
         'macro-step share a hue, and the stronger its shade, the less probable a token was.',
     );
-  addRunOptions(command, DEFAULT_MAX_TOKENS)
+  addRunOptions(command, DEFAULT_MAX_TOKENS, true)
     .addOption(option('--no-prompt', 'print only what follows the prompt, as always with --chat'))
     .addOption(
       option('--stop <text>', 'end the text before this one; repeatable', repeatable(nonEmpty('a text'))),
@@ -107,6 +121,7 @@ export function addGenerate(program: Command, context: Context): void {
         'hamburger generate "One day" --temperature 1 --min-p 0.1 --num-samples 3 --stop "." --max-tokens 40',
         'hamburger generate "One day" --repetition-penalty 1.3 --logit-bias 278=-inf --max-tokens 20',
         'hamburger generate "One day" --logprobs 3 --max-tokens 5 --json',
+        'hamburger generate "One day" --mode verified --draft-steps 3 --policy lenient:2 --max-tokens 40 --stats',
         'hamburger generate --mode base --numerics f64 --max-tokens 20 --json',
         'hamburger generate --checkpoint tiny --prompt-ids 1,2,3 --max-tokens 8',
       ),
@@ -179,22 +194,37 @@ async function takeSample(
   const tokens: TextToken[] = [];
   const started = performance.now();
   let firstSeconds = 0;
-  // Counting is for those who ask for it; nobody else pays for it.
-  const start = json === true || stats === true ? countedGeneration : generate;
-  const steps = start(run.model, {
-    ...run.generateOptions,
-    choice: n === 0 ? run.generateOptions.choice! : run.choiceOfSample(n),
+  const told = {
     probabilities: json === true || shaded,
     ...(logprobs === undefined ? {} : { alternatives: logprobs }),
     ...(text === undefined ? {} : { stopAfter: text.take }),
-  });
-  const generation = await inSlices(context, run, steps, (generated) => {
+  };
+  const take = (generated: AnyToken): void => {
     if (tokens.length === 0) firstSeconds = (performance.now() - started) / 1000;
     const ofText = text?.tokens[tokens.length] ?? { certain: Number.POSITIVE_INFINITY };
     const token = { ...generated, ...ofText };
     tokens.push(token);
     printer.token(token);
-  });
+  };
+  // Counting is for those who ask for it; nobody else pays for it.
+  const counted = json === true || stats === true;
+  const { model, verification } = run;
+  let generation: (Generation & PerhapsCounted) | undefined;
+  let verified: (VerifiedGeneration & { readonly counts?: VerifiedCounts }) | undefined;
+  if (verification === null) {
+    const choice = n === 0 ? run.generateOptions.choice! : run.choiceOfSample(n);
+    const options = { ...run.generateOptions, choice, ...told };
+    const steps: Generator<GeneratedToken & PerhapsCounted, Generation & PerhapsCounted> = counted
+      ? countedGeneration(model, options)
+      : generate(model, options);
+    generation = await inSlices(context, run, steps, take);
+  } else {
+    const options = { ...verification.optionsOfSample(n), ...told };
+    const steps: Generator<VerifiedToken, VerifiedGeneration & { readonly counts?: VerifiedCounts }> = counted
+      ? countedVerification(model, verification.target, options)
+      : generateVerified(model, verification.target, options);
+    verified = await inSlices(context, run, steps, take);
+  }
   const seconds = (performance.now() - started) / 1000;
   const rest = text?.end() ?? '';
   const stopString = text?.stopString ?? null;
@@ -202,9 +232,18 @@ async function takeSample(
   const last = tokens.pop();
   if (last !== undefined)
     tokens.push({ ...last, ...(last.text === undefined ? {} : { text: last.text + rest }) });
-  if (generation === undefined) return undefined;
-  const cost = costOf(run.model, tokens, generation);
-  return { tokens, text: text?.text ?? null, stopString, generation, cost, firstSeconds, seconds };
+  const result = verified ?? generation;
+  if (result === undefined) return undefined;
+  return {
+    tokens,
+    text: text?.text ?? null,
+    stopString,
+    generation: result,
+    verifiedCounts: verified?.counts,
+    cost: generation && costOf(model, tokens, generation),
+    firstSeconds,
+    seconds,
+  };
 }
 
 /**
@@ -213,12 +252,12 @@ async function takeSample(
  *
  * @returns `undefined` if it was cut short because nobody reads stdout any more
  */
-async function inSlices(
+async function inSlices<T, R>(
   { output, interruptibly }: Context,
   run: Run,
-  steps: Generator<GeneratedToken & PerhapsCounted, Generation & PerhapsCounted>,
-  each: (token: GeneratedToken & PerhapsCounted) => void,
-): Promise<(Generation & PerhapsCounted) | undefined> {
+  steps: Generator<T, R>,
+  each: (token: T) => void,
+): Promise<R | undefined> {
   const work = () => takeFor(steps, SLICE_MS);
   for (let slow = true; ; ) {
     const started = performance.now();
@@ -322,12 +361,16 @@ function reportJson(run: Run, options: Options, samples: readonly Sample[]): unk
   };
 }
 
-function sampleJson(run: Run, { tokens, text, stopString, generation, cost }: Sample) {
+function sampleJson(run: Run, { tokens, text, stopString, generation, verifiedCounts, cost }: Sample) {
   return {
     ids: tokens.map(({ id }) => id),
     text,
     segments: byMacroStep(tokens).map((segment) => ({
-      tokens: segment.map((token) => ({ ...tokenJson(token), ...logProbabilityJson(run, token) })),
+      tokens: segment.map((token) => ({
+        ...tokenJson(token),
+        ...(token.origin === undefined ? {} : { origin: token.origin }),
+        ...logProbabilityJson(run, token),
+      })),
       end: segment.at(-1)!.end,
     })),
     stop_reason: generation.stopReason,
@@ -337,6 +380,35 @@ function sampleJson(run: Run, { tokens, text, stopString, generation, cost }: Sa
     macro_steps: generation.macroSteps,
     entry_positions: generation.entryPositions,
     cost: cost === undefined ? null : costJson(cost),
+    ...('statistics' in generation ? { verification: verificationJson(generation, verifiedCounts) } : {}),
+  };
+}
+
+/** What became of drafts, as JSON. */
+function verificationJson(
+  { statistics, targetEntries }: VerifiedGeneration,
+  counts: VerifiedCounts | undefined,
+): unknown {
+  const { rounds, draftMacroSteps, drafted, accepted, resampled, added, meanAcceptedLength } = statistics;
+  return {
+    rounds,
+    draft_macro_steps: draftMacroSteps,
+    drafted,
+    accepted,
+    resampled,
+    added,
+    mean_accepted_length: meanAcceptedLength,
+    by_micro_index: statistics.byMicroIndex,
+    target_entries: targetEntries,
+    flops: counts === undefined ? null : { draft: allFlops(counts.draft), target: counts.targetFlops },
+    drafted_tokens: statistics.tokens.map(({ round, id, microIndex, draftedWith, fate, targetChoice }) => ({
+      round,
+      id,
+      micro_index: microIndex,
+      drafted_with: finite(draftedWith),
+      fate,
+      target_choice: targetChoice,
+    })),
   };
 }
 
@@ -382,13 +454,14 @@ const STOP_REASONS: Readonly<Record<StopReason, string>> = {
   positions: 'at the last position',
 };
 
-function statistics({ generation, firstSeconds, seconds }: Sample, threads: number): string {
+function statistics({ generation, verifiedCounts, firstSeconds, seconds }: Sample, threads: number): string {
   const { promptTokens, outputTokens, macroSteps, entryPositions, stopReason } = generation;
   const perStep = macroSteps === 0 ? '' : `, ${(outputTokens / macroSteps).toFixed(2)} tokens per macro-step`;
   const plain = promptTokens + Math.max(outputTokens - 1, 0);
   return table([
     ['prompt', `${promptTokens} tokens`],
     ['output', `${outputTokens} tokens in ${macroSteps} macro-steps${perStep}`],
+    ...('statistics' in generation ? verificationRows(generation, verifiedCounts) : []),
     ['KV entries', `${entryPositions.length}; a plain decoder would hold ${plain}`],
     ...(outputTokens === 0
       ? []
@@ -398,6 +471,41 @@ function statistics({ generation, firstSeconds, seconds }: Sample, threads: numb
     ['stopped', STOP_REASONS[stopReason]],
   ]);
 }
+
+/** What became of drafts, for people. */
+function verificationRows(
+  { outputTokens, targetEntries, statistics }: VerifiedGeneration,
+  counts: VerifiedCounts | undefined,
+): string[][] {
+  const { rounds, draftMacroSteps, drafted, accepted, resampled, added, meanAcceptedLength } = statistics;
+  if (meanAcceptedLength === null) return [];
+  const share = (part: number, whole: number): string =>
+    whole === 0 ? '-' : `${Math.round((100 * part) / whole)} %`;
+  const drafts = `${drafted} tokens in ${draftMacroSteps} macro-steps; ${accepted} accepted (${share(accepted, drafted)})`;
+  if (targetEntries === 0) return [['drafts', `${drafts}, unverified`]];
+  return [
+    ['drafts', drafts],
+    [
+      'by micro index',
+      statistics.byMicroIndex.map((each) => share(each.accepted, each.judged)).join(', ') || '-',
+    ],
+    [
+      'target',
+      `${rounds} passes, ${(outputTokens / rounds).toFixed(2)} tokens per pass: ${meanAcceptedLength.toFixed(2)} accepted and ` +
+        `${resampled + added} of its own, ${resampled} of them in the place of a rejected one; ${targetEntries} KV entries`,
+    ],
+    ...(counts === undefined
+      ? []
+      : [
+          [
+            'FLOPs',
+            `${millions(allFlops(counts.draft))} million by drafts, ${millions(counts.targetFlops)} million by the target`,
+          ],
+        ]),
+  ];
+}
+
+const millions = (count: number): string => (count / 1e6).toFixed(1);
 
 /** One row a sample, and the speed of all. */
 function sampleStatistics(samples: readonly Sample[], threads: number): string {

@@ -23,6 +23,12 @@ import type { Model } from '../model/model.ts';
 import type { Numerics } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
 import { type GeneratedToken, type GenerateOptions, type Generation, generate } from './generate.ts';
+import {
+  generateVerified,
+  type VerifiedGeneration,
+  type VerifiedOptions,
+  type VerifiedToken,
+} from './verified.ts';
 
 /** What has been done since a run began, and what it holds. */
 export interface Counts {
@@ -117,6 +123,35 @@ export function countedGeneration(
 ): Generator<Counted<GeneratedToken>, Counted<Generation>> {
   const { model: counted, trace, read } = meter(model);
   return withCounts(generate(counted, { ...options, trace }), read);
+}
+
+/** Counts of a verified generation. */
+export interface VerifiedCounts {
+  /** Of the draft model, what was rolled back included. */
+  readonly draft: Counts;
+  /** FLOPs of the target, all parts together (cost/C2); 0 without one. */
+  readonly targetFlops: number;
+}
+
+/** As {@link generateVerified}, counted. The same tokens, to the bit. @throws CallerError as {@link generateVerified} */
+export function countedVerification(
+  draft: Model,
+  target: Model | null,
+  options: Omit<VerifiedOptions, 'trace'>,
+): Generator<Counted<VerifiedToken, VerifiedCounts>, Counted<VerifiedGeneration, VerifiedCounts>> {
+  const drafts = meter(draft);
+  const verdicts = target === null ? null : meter(target);
+  // Names begin with the model whose work they are (#trace).
+  const trace: Trace = {
+    wanted: false,
+    part: (name) => (name === 'draft' || verdicts === null ? drafts : verdicts).trace,
+    tensor: () => {},
+  };
+  const run = generateVerified(drafts.model, verdicts?.model ?? null, { ...options, trace });
+  return withCounts(run, () => ({
+    draft: drafts.read(),
+    targetFlops: verdicts === null ? 0 : allFlops(verdicts.read()),
+  }));
 }
 
 /** What a run yields and returns, with the counts at that time. */

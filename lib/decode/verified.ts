@@ -170,7 +170,13 @@ export function startVerifiedRun(
     trace,
   } = options;
   const eosTokenIds = options.eosTokenIds ?? (targetModel ?? draftModel).config.eosTokenIds;
-  checkVerification(policy, targetModel, options);
+  checkVerification({
+    policy,
+    target: targetModel !== null,
+    sampling: sampling !== undefined,
+    draftSteps,
+    draftConfidence,
+  });
   if (targetModel !== null) {
     const needed = { promptTokens: prompt.length, maxPositions: options.maxPositions };
     checkDraftAndTarget(draftModel.config, targetModel.config, needed);
@@ -345,19 +351,36 @@ function commonPositions(draft: Model, target: Model | null): number {
   return target === null ? own : Math.min(own, target.config.maxPositionEmbeddings);
 }
 
-/** @throws CallerError verification/C1, C2 */
-function checkVerification(policy: VerificationPolicy, target: Model | null, options: VerifiedOptions): void {
+/**
+ * Whether policy, target and options suit each other.
+ *
+ * @throws CallerError verification/C1, C2
+ */
+export function checkVerification({
+  policy,
+  target,
+  sampling,
+  draftSteps,
+  draftConfidence,
+}: {
+  readonly policy: VerificationPolicy;
+  /** Whether there is a target. */
+  readonly target: boolean;
+  /** Whether tokens are drawn. */
+  readonly sampling: boolean;
+  readonly draftSteps: number;
+  readonly draftConfidence: number;
+}): void {
   const refuse = (rule: string, subject: string, expected: string, found: string): never => {
     throw new CallerError({ rule, subject, expected, found });
   };
-  const { draftSteps, draftConfidence = 0, sampling } = options;
   const subject = `policy ${policy.name}`;
-  if (policy.sampling === 'refused' && sampling !== undefined)
+  if (policy.sampling === 'refused' && sampling)
     refuse('verification/C1', subject, 'that no token is drawn', 'options of sampling');
-  if (policy.sampling === 'required' && sampling === undefined)
+  if (policy.sampling === 'required' && !sampling)
     refuse('verification/C1', subject, 'options of sampling', 'none');
-  if (policy.asksTarget && target === null) refuse('verification/C1', subject, 'a target', 'none');
-  if (!policy.asksTarget && target !== null) refuse('verification/C1', subject, 'no target', 'one');
+  if (policy.asksTarget && !target) refuse('verification/C1', subject, 'a target', 'none');
+  if (!policy.asksTarget && target) refuse('verification/C1', subject, 'no target', 'one');
   if (!(Number.isSafeInteger(draftSteps) && draftSteps >= 1))
     refuse('verification/C2', 'draft steps', 'an integer of at least 1', `${draftSteps}`);
   if (!(0 <= draftConfidence && draftConfidence <= 1))
