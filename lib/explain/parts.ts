@@ -56,6 +56,13 @@ const place = (slug: string, part: PartId, ...code: readonly string[]): SectionP
 export const sectionPlaces: readonly SectionPlace[] = [
   place('generation', 'text', 'lib/decode/generate.ts', 'lib/decode/macro-step.ts', 'lib/decode/ends.ts'),
   place('stop-strings', 'text', 'lib/text/stop-strings.ts'),
+  place(
+    'verification',
+    'text',
+    'lib/decode/verified.ts',
+    'lib/decode/verification-policy.ts',
+    'lib/decode/roll-back.ts',
+  ),
   place('kv-cache', 'cache', 'lib/decode/kv-cache.ts'),
   place('positions', 'cache', 'lib/decode/positions.ts'),
   place('notation', 'timeline', 'lib/tensor/shape.ts'),
