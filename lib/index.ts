@@ -187,7 +187,6 @@ export {
   type Decisions,
   exactNumber,
   INTERPRETATION,
-  isClaimed,
   KIT_VERSION,
   kitJsonSchemas,
   PROTOCOL,
@@ -203,7 +202,10 @@ export {
   type Divergence,
   type Judge,
   ULP_BUCKETS,
+  unclaimed,
+  unknownClaims,
 } from './kit/judge.ts';
+export { type AskedPort, type JudgePortOptions, judgePort } from './kit/judge-port.ts';
 export { casePath, KIT_FILE, type Kit, openKit, readTensors, tensorsPath } from './kit/kit.ts';
 export { type LiveKitOptions, liveKit } from './kit/live.ts';
 export { kitWeight, numbersOf, tensorFrom } from './kit/numbers.ts';

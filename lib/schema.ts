@@ -42,8 +42,10 @@ function expectedBy(issue: z.core.$ZodRawIssue): string {
       return `${amount(issue.origin)} ${issue.inclusive === false ? 'above' : 'of at least'} ${issue.minimum}`;
     case 'too_big':
       return `${amount(issue.origin)} ${issue.inclusive === false ? 'below' : 'of at most'} ${issue.maximum}`;
-    case 'unrecognized_keys':
     case 'invalid_union':
+      // The key that tells the branches apart has none of their values.
+      return 'options' in issue ? (issue.options as unknown[]).map(show).join(' or ') : SEE_INSIDE;
+    case 'unrecognized_keys':
       return SEE_INSIDE;
     default:
       return `a value that passes the check ${show(issue.code)}`;

@@ -26,6 +26,21 @@ describe('what a schema accepts', () => {
 
 describe('what it refuses', () => {
   it.each([
+    ['none of its values', { status: 'OK' }, '"OK"'],
+    ['nothing', {}, 'nothing'],
+  ])('a key that tells branches apart and has %s', (_, value, found) => {
+    const branches = z.discriminatedUnion('status', [
+      z.object({ status: z.literal('ok') }),
+      z.object({ status: z.literal('skipped'), reason: z.string() }),
+    ]);
+    expect(faultOf(() => parseWith(branches, value, 'x.json'))).toMatchObject({
+      subject: 'x.json: status',
+      expected: '"ok" or "skipped"',
+      found,
+    });
+  });
+
+  it.each([
     ['the root', 5, 'x.json', 'an object', '5'],
     ['null where an object belongs', null, 'x.json', 'an object', 'null'],
     ['a list where an object belongs', [1], 'x.json', 'an object', '[1]'],

@@ -31,7 +31,7 @@ export function addConform(program: Command, context: Context): void {
   conform.addHelpText(
     'after',
     examples(
-      'hamburger conform run -- python3 fixtures/harnesses/numpy/port.py',
+      'hamburger conform run -- python3 fixtures/harnesses/numpy/harness.py',
       'hamburger conform check results',
       'hamburger conform trace run.safetensors',
     ),

@@ -6,7 +6,7 @@
 
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type CaseVerdict, conformanceReport, createJudge, readAnswer, readClaim } from '../../lib/index.ts';
+import { type Case, judgePort, readAnswer, readClaim } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
 import { oneAfterAnother } from '../interrupt.ts';
 import { examples } from '../options.ts';
@@ -39,20 +39,19 @@ async function check(context: Context, words: readonly string[], options: KitOpt
   const { kit, rest } = openNamedKit(words);
   const results = onlyWord(rest, 'folder of results');
   const claim = readClaim(results);
-  const judge = createJudge(kit, claim);
   const cases = chosenCases(kit, options);
-  const interruptibly = oneAfterAnother(context.interruptibly);
   const progress = context.output.progress('judging');
-  const verdicts: CaseVerdict[] = [];
-  for (const each of cases) {
-    verdicts.push(
-      judge.asks(each)
-        ? interruptibly(() => judge.judge(each, readAnswer(join(results, each.id))))
-        : judge.notClaimed(each),
-    );
-    progress.update(verdicts.length, cases.length);
-    await context.output.turn();
-  }
+  const written = { claim, run: (each: Case) => readAnswer(join(results, each.id)) };
+  const report = await judgePort(kit, written, {
+    cases,
+    version: packageVersion(),
+    onError: 'throw',
+    perform: oneAfterAnother(context.interruptibly),
+    async onVerdict(_, done, total) {
+      progress.update(done, total);
+      await context.output.turn();
+    },
+  });
   progress.stop();
-  conclude(context, kit, conformanceReport(kit, claim, verdicts, packageVersion()), options);
+  conclude(context, kit, report, options);
 }

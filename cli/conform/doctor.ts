@@ -8,7 +8,15 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { casePath, createJudge, HamburgerError, withDump } from '../../lib/index.ts';
+import {
+  type Case,
+  casePath,
+  HamburgerError,
+  judgePort,
+  unclaimed,
+  unknownClaims,
+  withDump,
+} from '../../lib/index.ts';
 import type { Context } from '../context.ts';
 import { examples, number, option } from '../options.ts';
 import { NegativeVerdict } from '../verdict.ts';
@@ -40,7 +48,7 @@ export function addConformDoctor(conform: Command, context: Context): void {
         { value: 10 },
       ),
     )
-    .addHelpText('after', examples('hamburger conform doctor -- python3 fixtures/harnesses/numpy/port.py'))
+    .addHelpText('after', examples('hamburger conform doctor -- python3 fixtures/harnesses/numpy/harness.py'))
     .action((words: string[], options: Options) => examine(context, words, options));
 }
 
@@ -66,6 +74,10 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/prints without end/, 'One line for each request, and nothing unasked.'],
   [/protocol/, 'The answer to "start" is described in INTERPRETING.md, 4.3.'],
   [/answer to "start"/, 'The answer to "start" is described in INTERPRETING.md, 4.3.'],
+  [
+    /has no dump/,
+    'The key "dump" names a safetensors file, by its path below the folder "out" (INTERPRETING.md, 3.1 and 4.4).',
+  ],
   [/answer to "run"/, 'Answers are described in INTERPRETING.md, 3.1 and 4.4.'],
 ];
 
@@ -75,6 +87,7 @@ async function examine({ output }: Context, words: readonly string[], options: O
   const stderr = keptStderr();
   const out = mkdtempSync(join(tmpdir(), 'hamburger-doctor-'));
   const well = (text: string) => output.data(`${output.shown(`well   ${text}`)}\n`);
+  const note = (text: string) => output.data(`${output.shown(`note   ${text}`)}\n`);
   const ill = (text: string): never => {
     output.data(`${output.shown(`wrong  ${text}`)}\n`);
     const advice = ADVICE.find(([pattern]) => pattern.test(text));
@@ -96,18 +109,31 @@ async function examine({ output }: Context, words: readonly string[], options: O
     well(
       `it starts, and answers: ${port.name} ${port.version} (${port.language}), numerics ${numerics}, profiles ${profiles.join(' ')}, modes ${modes.join(' ')}, features ${features.join(' ')}`,
     );
-    const judge = createJudge(kit, harness.claim);
-    const asked = kit.cases.filter((each) => each.suite === 'smoke' && judge.asks(each));
-    if (asked.length === 0) ill('it claims nothing that suite smoke could ask: answer to "start"');
-    for (const each of asked) {
-      const folder = join(out, each.id);
-      mkdirSync(folder);
-      const answer = await harness.run(casePath(each), folder);
-      const verdict = judge.judge(each, withDump(answer, folder));
-      if (verdict.outcome === 'right') well(`${each.id} is right`);
-      else if (verdict.outcome === 'skipped') well(`${each.id} is skipped: ${verdict.message}`);
-      else ill(faultLines(verdict).join('\n'));
-    }
+    for (const each of unknownClaims(kit, harness.claim)) note(`it claims ${each}: no case asks for that`);
+    const asked = {
+      claim: harness.claim,
+      async run(each: Case) {
+        const folder = join(out, each.id);
+        mkdirSync(folder);
+        return withDump(await harness!.run(casePath(each), folder), folder);
+      },
+    };
+    const cases = kit.cases.filter(({ suite }) => suite === 'smoke');
+    const { counts } = await judgePort(kit, asked, {
+      cases,
+      onError: 'throw',
+      onVerdict(verdict) {
+        const { id, outcome, message } = verdict;
+        const each = cases.find((one) => one.id === id)!;
+        if (outcome === 'right') well(`${id} is right`);
+        else if (outcome === 'skipped') well(`${id} is skipped: ${message}`);
+        else if (outcome === 'not-claimed')
+          note(`${id} is not asked: it does not claim ${unclaimed(each, asked.claim).join(', ')}`);
+        else ill(faultLines(verdict).join('\n'));
+      },
+    });
+    if (counts['not-claimed'] === cases.length)
+      ill('it claims nothing that suite smoke could ask: answer to "start"');
     await harness.stop();
     well('it talks; now "hamburger conform run" asks it everything');
   } catch (error) {

@@ -12,6 +12,7 @@ import {
   type Kit,
   showShape,
   ULP_BUCKETS,
+  unknownClaims,
 } from '../../lib/index.ts';
 import { table, thousands } from '../output.ts';
 
@@ -34,15 +35,17 @@ export function reportLines(report: ConformanceReport, kit: Kit): string[] {
       : [
           `largest margin ${Number(worst.margin).toPrecision(3)}, where 1 is the most: ${worst.case}, ${worst.name}`,
         ]),
+    ...unknownClaims(kit, claim).map((each) => `it claims ${each}: no case asks for that`),
     ...(report.skipped.length === 0 ? [] : [`skipped: ${report.skipped.join(', ')}`]),
     ...faults.slice(0, SHOWN).flatMap((each) => ['', ...faultLines(each)]),
     ...(faults.length > SHOWN
       ? [
           '',
           `and ${thousands(faults.length - SHOWN)} more: ${faults
-            .slice(SHOWN)
+            .slice(SHOWN, SHOWN + LISTED)
             .map(({ id }) => id)
-            .join(', ')}`,
+            .join(', ')}${faults.length > SHOWN + LISTED ? ', ...' : ''}`,
+          '--html, --junit and --report tell all of them, --case one',
         ]
       : []),
     '',
@@ -55,8 +58,9 @@ export function reportLines(report: ConformanceReport, kit: Kit): string[] {
   ];
 }
 
-/** Faults that are told in full. */
+/** Faults that are told in full, and those of which only the name is. */
 const SHOWN = 3;
+const LISTED = 12;
 
 /** One fault: where, what, how far, and what it looks like. */
 export function faultLines({ id, outcome, message, divergence, diagnosis }: CaseVerdict): string[] {

@@ -4,21 +4,21 @@
  * @module
  */
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
   type Answer,
+  type AskedPort,
   CallerError,
   type Case,
-  type CaseVerdict,
+  CLAIM_FILE,
   type Claim,
   casePath,
-  conformanceReport,
-  createJudge,
-  type Judge,
+  judgePort,
   type PortOutput,
+  RESULT_FILE,
   withDump,
 } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
@@ -58,11 +58,16 @@ export function addConformRun(conform: Command, context: Context): void {
         { value: 60 },
       ),
     )
-    .addOption(option('--keep <folder>', 'keep what the harness wrote, in this new folder'))
+    .addOption(
+      option(
+        '--keep <folder>',
+        'keep what the harness wrote and answered, in this new folder, as "hamburger conform check" reads it',
+      ),
+    )
     .addHelpText(
       'after',
       examples(
-        'hamburger conform run -- python3 fixtures/harnesses/numpy/port.py',
+        'hamburger conform run -- python3 fixtures/harnesses/numpy/harness.py',
         'hamburger conform run --suite smoke -- ./my-port --harness',
         'hamburger conform run --jobs 2 --html report.html -- ./my-port --harness',
       ),
@@ -87,32 +92,23 @@ async function run(context: Context, words: readonly string[], options: Options)
     });
   const progress = context.output.progress('asking the harness');
   try {
-    const first = await started(start, stderr);
-    const { claim } = first;
-    const judge = createJudge(kit, claim);
-    const verdicts = new Map<string, CaseVerdict>();
-    const waiting = [...cases];
-    const work = async (harness: Harness): Promise<void> => {
-      let current = harness;
-      for (let each = waiting.shift(); each !== undefined; each = waiting.shift()) {
-        if (!judge.asks(each)) verdicts.set(each.id, judge.notClaimed(each));
-        else {
-          const [output, next] = await asked(current, start, each, resolve(out), claim);
-          current = next;
-          verdicts.set(each.id, judged(judge, each, output));
-        }
-        progress.update(verdicts.size, cases.length);
+    const begin = (): Promise<Harness> => started(start, stderr);
+    const first = await begin();
+    const others = await Promise.all(Array.from({ length: Math.min(options.jobs, cases.length) - 1 }, begin));
+    const ports = others.map((harness) => askedPort(harness, first.claim, start, resolve(out)));
+    const port = askedPort(first, first.claim, start, resolve(out));
+    if (options.keep !== undefined) writeResult(join(out, CLAIM_FILE), first.claim);
+    const report = await judgePort(kit, [port, ...ports], {
+      cases,
+      version: packageVersion(),
+      onError: 'throw',
+      async onVerdict(_, done, total) {
+        progress.update(done, total);
         await context.output.turn();
-      }
-      await current.stop();
-    };
-    const others = await Promise.all(
-      Array.from({ length: Math.min(options.jobs, cases.length) - 1 }, () => started(start, stderr)),
-    );
-    await Promise.all([first, ...others].map(work));
+      },
+    });
+    await Promise.all([port, ...ports].map((each) => each.stop()));
     progress.stop();
-    const inOrder = cases.map(({ id }) => verdicts.get(id)!);
-    const report = conformanceReport(kit, claim, inOrder, packageVersion());
     if (report.counts.errored > 0 && stderr.text() !== '')
       context.output.say(`the harness wrote to standard error:\n${stderr.text().trimEnd()}`);
     conclude(context, kit, report, options);
@@ -122,7 +118,8 @@ async function run(context: Context, words: readonly string[], options: Options)
   }
 }
 
-const judged = (judge: Judge, each: Case, output: PortOutput): CaseVerdict => judge.judge(each, output);
+/** Writes what a harness said, as it would lie in a folder of results (INTERPRETING 3). */
+const writeResult = (path: string, value: unknown): void => writeFileSync(path, `${JSON.stringify(value)}\n`);
 
 function newFolder(path: string): string {
   try {
@@ -155,32 +152,38 @@ async function started(start: () => Promise<Harness>, stderr: { text(): string }
   }
 }
 
-/** The answer to a case, and the harness to ask the next one: another one, where this one failed. */
-async function asked(
-  harness: Harness,
-  start: () => Promise<Harness>,
-  each: Case,
-  out: string,
+/** A harness as a port: where it failed, another one is started for the next case. */
+function askedPort(
+  first: Harness,
   claim: Claim,
-): Promise<readonly [PortOutput, Harness]> {
-  const errored = (message: string): PortOutput => ({
-    answer: { status: 'errored', message },
-    tensors: new Map(),
-  });
-  let current = harness;
-  try {
+  start: () => Promise<Harness>,
+  out: string,
+): AskedPort & { stop(): Promise<void> } {
+  let current = first;
+  const ask = async (each: Case, folder: string): Promise<PortOutput> => {
     if (!current.usable) {
       current = await start();
       if (JSON.stringify(current.claim) !== JSON.stringify(claim))
-        return [errored('started again, the harness claims something else'), current];
+        throw new HarnessFault('started again, the harness claims something else');
     }
-    const folder = join(out, each.id);
-    mkdirSync(folder, { recursive: true });
-    const answer: Answer = await current.run(casePath(each), folder);
-    const output = withDump(answer, folder);
-    return [output, current];
-  } catch (error) {
-    if (error instanceof HarnessFault) return [errored(error.message), current];
-    throw error;
-  }
+    const answer = await current.run(casePath(each), folder);
+    writeResult(join(folder, RESULT_FILE), answer);
+    return withDump(answer, folder);
+  };
+  return {
+    claim,
+    async run(each) {
+      const folder = join(out, each.id);
+      mkdirSync(folder, { recursive: true });
+      try {
+        return await ask(each, folder);
+      } catch (error) {
+        if (!(error instanceof HarnessFault)) throw error;
+        const answer: Answer = { status: 'errored', message: error.message };
+        writeResult(join(folder, RESULT_FILE), answer);
+        return { answer, tensors: new Map() };
+      }
+    },
+    stop: () => current.stop(),
+  };
 }

@@ -7,9 +7,10 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
-  createJudge,
+  type Case,
   DataError,
   decodeUtf8,
+  judgePort,
   parseJson,
   readAnswer,
   readClaim,
@@ -17,6 +18,7 @@ import {
   verifyReport,
 } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
+import { oneAfterAnother } from '../interrupt.ts';
 import { examples, option } from '../options.ts';
 import { NegativeVerdict } from '../verdict.ts';
 import { onlyWord, openNamedKit } from './settings.ts';
@@ -51,30 +53,36 @@ export function addConformVerify(conform: Command, context: Context): void {
     .action((words: string[], options: Options) => verify(context, words, options));
 }
 
-function verify({ output, interruptibly }: Context, words: readonly string[], { results }: Options): void {
+async function verify(
+  { output, interruptibly }: Context,
+  words: readonly string[],
+  { results }: Options,
+): Promise<void> {
   const { kit, rest } = openNamedKit(words);
   const path = onlyWord(rest, 'report');
   const json = parseJson(decodeUtf8(readWhole(path), path), path);
   const conclusion = verifyReport(json, path, kit);
   if (results !== undefined) {
     const report = json as {
-      readonly claim: unknown;
       readonly cases: readonly { readonly id: string; readonly outcome: string }[];
     };
-    const judge = createJudge(kit, readClaim(results));
     const byId = new Map(kit.cases.map((each) => [each.id, each]));
-    for (const { id, outcome } of report.cases) {
-      const each = byId.get(id)!;
-      const again = interruptibly(() =>
-        judge.asks(each) ? judge.judge(each, readAnswer(join(results, id))) : judge.notClaimed(each),
-      );
-      if (again.outcome !== outcome)
+    const port = { claim: readClaim(results), run: (each: Case) => readAnswer(join(results, each.id)) };
+    const said = new Map(report.cases.map(({ id, outcome }) => [id, outcome]));
+    await judgePort(kit, port, {
+      cases: report.cases.map(({ id }) => byId.get(id)!),
+      onError: 'throw',
+      perform: oneAfterAnother(interruptibly),
+      async onVerdict({ id, outcome }) {
+        await output.turn();
+        if (outcome === said.get(id)) return;
         throw new DataError({
           subject: `${path}: outcome of ${id}`,
-          expected: again.outcome,
-          found: outcome,
+          expected: outcome,
+          found: said.get(id)!,
         });
-    }
+      },
+    });
   }
   output.data(`the report holds: ${conclusion}\n`);
   if (conclusion !== 'conforms') throw new NegativeVerdict();

@@ -365,7 +365,7 @@ function weightsMistakes(attention: Kind<'attention_weights'>, around: Surroundi
   return [
     ...scales
       .filter(([scale]) => scale !== attention.scale)
-      .map(([scale, name]) => one('other-scale', { ...attention, scale }, `scale: ${name}`)),
+      .map(([scale, name]) => one('other-scale', { ...attention, scale }, name)),
     ...(keyCount > 1 && keyCount < count
       ? [
           one('key-heads-in-turn', {

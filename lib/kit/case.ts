@@ -179,16 +179,11 @@ export type Claim = z.infer<typeof claimSchema>;
 /** @throws DataError naming the place of what is wrong */
 export const parseClaim = (json: unknown, subject: string): Claim => parseWith(claimSchema, json, subject);
 
-/** Whether a port that claims this is asked a case (INTERPRETING 4.3). */
-export function isClaimed(each: Case, { modes, profiles, features }: Claim): boolean {
+/** Mode and profile of what is to be done: those of the attempt, in an invalid case; the profile may be one of the input. */
+export function taskOf(each: Case): { readonly mode: Attempt['mode']; readonly profile: string | undefined } {
   const task = each.mode === 'invalid' ? each.attempt : each;
   const profile = task.mode === 'data' ? task.input.profile : 'profile' in task ? task.profile : undefined;
-  return (
-    modes.includes(each.mode) &&
-    modes.includes(task.mode) &&
-    (profile === undefined || (typeof profile === 'string' && profiles.includes(profile))) &&
-    each.requires.every((feature) => features.includes(feature))
-  );
+  return { mode: task.mode, profile: typeof profile === 'string' ? profile : undefined };
 }
 
 /** The JSON Schemas of `fixtures/kit/schemas`, by name. */

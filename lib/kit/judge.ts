@@ -18,10 +18,10 @@ import { referenceKernels } from '../kernels/reference.ts';
 import { f16ToNumber, numberToF16Bits, roundToBf16, ulpDistance } from '../math/float.ts';
 import type { HamburgerModel } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Case, type CaseOf, type Claim, type Decisions, isClaimed, withNumbers } from './case.ts';
+import { type Case, type CaseOf, type Claim, type Decisions, taskOf, withNumbers } from './case.ts';
 import type { Kit } from './kit.ts';
 import { opStages } from './op-stages.ts';
-import type { PortOutput } from './port.ts';
+import { FEATURES, type PortOutput } from './port.ts';
 
 /** What became of a case (INTERPRETING 5.5). */
 export type CaseOutcome = 'right' | 'wrong' | 'skipped' | 'errored' | 'not-claimed';
@@ -62,6 +62,35 @@ export interface Judge {
   judge(each: Case, output: PortOutput): CaseVerdict;
 }
 
+/** What a port claims that no case of any kit is about, in words: names that are misspelt, or of a later version. */
+export function unknownClaims(kit: Kit, claim: Claim): string[] {
+  const unknown = (what: string, claimed: readonly string[], known: Iterable<string>): string[] => {
+    const names = [...known];
+    const strange = claimed.filter((name) => !names.includes(name));
+    return strange.map((name) => `${what} ${show(name)}, which is none of ${names.join(', ')}`);
+  };
+  return [
+    ...unknown('profile', claim.profiles, profiles.keys()),
+    ...unknown(
+      'feature',
+      claim.features,
+      new Set([...FEATURES, ...kit.cases.flatMap(({ requires }) => requires)]),
+    ),
+  ];
+}
+
+/** What keeps a port from being asked a case, in words: what it does not claim. */
+export function unclaimed(each: Case, claim: Claim): string[] {
+  const { mode, profile } = taskOf(each);
+  const lacks = (what: string, names: readonly string[], claimed: readonly string[]): string[] =>
+    names.filter((name) => !claimed.includes(name)).map((name) => `${what} ${name}`);
+  return [
+    ...lacks('mode', [...new Set([each.mode, mode])], claim.modes),
+    ...lacks('profile', profile === undefined ? [] : [profile], claim.profiles),
+    ...lacks('feature', each.requires, claim.features),
+  ];
+}
+
 /** @throws DataError if the claimed numerics are not known */
 export function createJudge(kit: Kit, claim: Claim): Judge {
   const numerics = portNumerics.get(claim.numerics);
@@ -80,7 +109,7 @@ export function createJudge(kit: Kit, claim: Claim): Judge {
     return model;
   };
   return {
-    asks: (each) => isClaimed(each, claim),
+    asks: (each) => unclaimed(each, claim).length === 0,
     notClaimed: (each) => plainVerdict(each, 'not-claimed'),
     judge: (each, output) => judgeCase(each, output, { kit, numerics, modelAt }),
   };
@@ -100,7 +129,8 @@ const plainVerdict = (
   diagnosis: readonly Finding[] = [],
 ): CaseVerdict => ({ id, suite, outcome, message, tensors: 0, worst: null, divergence: null, diagnosis });
 
-function judgeCase(each: Case, { answer, tensors }: PortOutput, bench: Bench): CaseVerdict {
+function judgeCase(each: Case, output: PortOutput, bench: Bench): CaseVerdict {
+  const { answer, tensors } = output;
   const verdict = (outcome: CaseOutcome, message: string | null = null, diagnosis: readonly Finding[] = []) =>
     plainVerdict(each, outcome, message, diagnosis);
   if (answer.status === 'errored') return verdict('errored', answer.message);
@@ -116,6 +146,8 @@ function judgeCase(each: Case, { answer, tensors }: PortOutput, bench: Bench): C
   if (answer.status === 'rejected') {
     return verdict('wrong', `refused with ${answer.code}, though nothing is wrong with it`);
   }
+  if (each.mode !== 'data' && answer.dump === undefined && tensors.size === 0 && !isWithoutRun(each))
+    return verdict('wrong', 'the answer has no dump, though tensors are wanted');
   switch (each.mode) {
     case 'data': {
       const problem = valueProblem(each, answer.value);
@@ -148,6 +180,10 @@ function judgeCase(each: Case, { answer, tensors }: PortOutput, bench: Bench): C
     }
   }
 }
+
+/** Whether nothing is computed: no token is wanted. */
+const isWithoutRun = (each: CaseOf<'op' | 'teacher' | 'free'>): boolean =>
+  each.mode === 'free' && each.max_tokens === 0;
 
 /** The finding of a mistake. */
 const noted = (mistake: string): Finding => ({
@@ -209,7 +245,7 @@ function judgeTensors(
   return {
     ...verdict,
     outcome: 'wrong',
-    message: `${first.name} is ${first.outcome}`,
+    message: `${first.name} is ${first.outcome}${namesText(first, stages, tensors)}`,
     divergence: {
       ...first,
       ulps: wrong ? histogram(found, check.carryOut(stage.operation)!.values) : [],
@@ -223,6 +259,23 @@ function judgeTensors(
       model: 'model' in each ? modelAt(each.model) : null,
     }),
   };
+}
+
+/** Names of a dump that are told. */
+const TOLD_NAMES = 5;
+
+/** Of a name that is missing, or of one that no case has: what may be meant. */
+function namesText(
+  { outcome }: TensorVerdict,
+  stages: readonly Stage[],
+  tensors: ReadonlyMap<string, Tensor>,
+): string {
+  if (outcome === 'unknown') return ': no tensor of this case has that name';
+  const names = new Set(stages.map(({ name }) => name));
+  const strange = [...tensors.keys()].filter((name) => !names.has(name));
+  if (outcome !== 'missing' || strange.length === 0) return '';
+  const more = strange.length > TOLD_NAMES ? `, and ${strange.length - TOLD_NAMES} more` : '';
+  return `; in the dump, of no name of this case: ${strange.slice(0, TOLD_NAMES).map(show).join(', ')}${more}`;
 }
 
 /** See {@link Divergence.ulps}. */

@@ -8,6 +8,7 @@ import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import type { Case, CaseOf, Decisions } from '../../lib/kit/case.ts';
 import { type CaseVerdict, createJudge } from '../../lib/kit/judge.ts';
+import { judgePort } from '../../lib/kit/judge-port.ts';
 import { openKit } from '../../lib/kit/kit.ts';
 import { type Port, referencePort } from '../../lib/kit/port.ts';
 import { exp } from '../../lib/math/exp.ts';
@@ -18,10 +19,8 @@ import { caught, mutants, mutatedModule, portOf, portSource } from '../helpers/m
 
 const kit = openKit(fileURLToPath(new URL('../../fixtures/kit', import.meta.url)));
 
-function verdicts(port: Port, cases: readonly Case[] = kit.cases): CaseVerdict[] {
-  const judge = createJudge(kit, port.claim);
-  return cases.map((each) => (judge.asks(each) ? judge.judge(each, port.run(each)) : judge.notClaimed(each)));
-}
+const verdicts = async (port: Port, cases: readonly Case[] = kit.cases): Promise<readonly CaseVerdict[]> =>
+  (await judgePort(kit, port, { cases })).cases;
 
 const faults = (all: readonly CaseVerdict[]) =>
   all
@@ -154,18 +153,18 @@ describe('honest arithmetic conforms', () => {
     ['reference kernels, f64', referenceKernels('f64')],
     ['reference kernels, f32', referenceKernels('f32')],
     ['SIMD kernels', simdKernels()],
-  ])('this package: %s', (_, kernels) => {
-    const all = verdicts(referencePort(kit, kernels, 'test'));
+  ])('this package: %s', async (_, kernels) => {
+    const all = await verdicts(referencePort(kit, kernels, 'test'));
     expect(faults(all)).toEqual([]);
     expect(worst(all)).toBeLessThan(1);
   });
 
-  it('this package on three threads', () => {
+  it('this package on three threads', async () => {
     const kernels = simdKernels({ threads: 3 });
     const runs = kit.cases.filter(
       ({ mode, suite }) => (mode === 'teacher' || mode === 'free') && suite !== 'metamorphic',
     );
-    const all = verdicts(referencePort(kit, kernels, 'test'), runs);
+    const all = await verdicts(referencePort(kit, kernels, 'test'), runs);
     expect(faults(all)).toEqual([]);
   });
 
@@ -257,11 +256,11 @@ describe('honest arithmetic conforms', () => {
   });
 
   // 16 bits hold neither 1e15 nor what is 100 in an exponent of softmax: a port of them claims runs.
-  it.each(variants)('the example port: %s', (_, arithmetic) => {
+  it.each(variants)('the example port: %s', async (_, arithmetic) => {
     const port = portOf(kit, arithmetic);
     const narrow = arithmetic.numerics === 'bf16' || arithmetic.numerics === 'f16';
     const cases = kit.cases.filter(({ mode, id }) => (mode === 'op' && !narrow) || RUNS.has(id));
-    const all = verdicts(port, cases);
+    const all = await verdicts(port, cases);
     expect(faults(all)).toEqual([]);
     expect(worst(all)).toBeLessThanOrEqual(1);
   });
@@ -277,7 +276,7 @@ describe('mistakes of ports', () => {
 
   it.each(mutants().map((mutant) => [mutant.id, mutant] as const))('%s', async (_, mutant) => {
     const port = portOf(kit, undefined, await mutatedModule(mutant));
-    const all = verdicts(
+    const all = await verdicts(
       port,
       kit.cases.filter(({ id }) => mutant.cases.includes(id)),
     );

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { createJudge } from '../../lib/kit/judge.ts';
+import { judgePort } from '../../lib/kit/judge-port.ts';
 import { openKit } from '../../lib/kit/kit.ts';
 import { type Caught, caught, mutants, mutatedModule, portOf } from '../helpers/mutated-port.ts';
 
@@ -15,12 +15,8 @@ export function checkPortMutants(half: 0 | 1): void {
   describe('mistakes of ports', () => {
     it.each(list.map((mutant) => [mutant.id, mutant] as const))('%s', async (id, mutant) => {
       const port = portOf(kit, undefined, await mutatedModule(mutant));
-      const judge = createJudge(kit, port.claim);
-      const all: Caught[] = [];
-      for (const each of kit.cases) {
-        const one = caught(mutant, judge.judge(each, port.run(each)));
-        if (one !== null) all.push(one);
-      }
+      const { cases } = await judgePort(kit, port);
+      const all = cases.flatMap((verdict) => caught(mutant, verdict) ?? []);
       found.push({ id, caught: all });
       expect(all, 'caught by no case').not.toEqual([]);
       expect(

@@ -1,6 +1,6 @@
 /** `conform run`, `check`, `doctor`, `verify`, `make`: a port that conforms, and everything that a harness can do wrong. */
 
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseTarGzip } from 'nanotar';
@@ -33,8 +33,6 @@ beforeAll(async () => {
   );
   // Selected cases, all right: nothing is claimed.
   expect(code).toBe(1);
-  const claim = JSON.parse(readFileSync(join(cwd, 'report.json'), 'utf8')).claim;
-  writeFileSync(join(cwd, 'kept/port.json'), JSON.stringify(claim));
 });
 
 /** A harness that behaves as the lines of code say, given each message. */
@@ -75,7 +73,11 @@ describe('conform run', () => {
     ['no seq', `say({ status: 'ok' });`, /an answer with seq missing/],
     ['an end without an answer', 'process.exit(3);', /ended without an answer, with exit code 3/],
     ['a crash', `process.kill(process.pid, 'SIGSEGV');`, /ended without an answer, by SIGSEGV/],
-    ['an unknown status', `say({ seq: m.seq, status: 'fine' });`, /answer to "run": status/],
+    [
+      'an unknown status',
+      `say({ seq: m.seq, status: 'fine' });`,
+      /answer to "run": status: expected "ok" or "rejected" or "skipped" or "errored", found "fine"/,
+    ],
     [
       'a dump that is not there',
       `say({ seq: m.seq, status: 'ok', dump: 'none.safetensors' });`,
@@ -148,6 +150,23 @@ describe('conform run', () => {
     expect(unchecked.stdout).toContain('partial');
   });
 
+  it('what a port claims and no case asks for is told, and so is how to see more than the first faults', async () => {
+    const path = harness(
+      'misspelt',
+      `say({ seq: m.seq, status: 'ok' });`,
+      `say({ ...CLAIM, profiles: ['default'], features: ['rope.llama3', 'samplign'] })`,
+    );
+    const { stdout } = await conform('run', '--suite', 'op', '--', 'node', path);
+    expect(stdout).toMatch(/it claims profile "default", which is none of train, .*: no case asks for that/);
+    expect(stdout).toMatch(/it claims feature "samplign", which is none of .*sampling/);
+    expect(stdout).toContain('linear.plain: the answer has no dump, though tensors are wanted\n');
+    const listed = /and \d+ more: (.*)\n--html, --junit and --report tell all of them, --case one\n/.exec(
+      stdout,
+    )!;
+    expect(listed[1]!.split(', ')).toHaveLength(13);
+    expect(listed[1]).toMatch(/, \.\.\.$/);
+  });
+
   it('several harnesses side by side give the same verdicts', async () => {
     await conform('run', '--suite', 'smoke', '--jobs', '2', '--report', 'two.json', '--', 'node', port);
     expect(readFileSync(join(cwd, 'two.json'), 'utf8')).toBe(readFileSync(join(cwd, 'report.json'), 'utf8'));
@@ -170,24 +189,16 @@ describe('conform check', () => {
     change(join(cwd, name));
     return name;
   }
-  /** The kept results have no result.json: the harness said it on standard output. */
-  beforeAll(() => {
-    const answers: Record<string, object> = {
-      'positions.mixed': { status: 'ok', value: [0, 1, 2, 3, 6, 7, 9] },
-      'termination.tie-goes-on': { status: 'ok', value: false },
-      'free.smoke': JSON.parse(readFileSync(join(root, 'fixtures/kit/cases/smoke/free.smoke.json'), 'utf8'))
-        .expected,
-    };
-    for (const id of readdirSync(join(cwd, 'kept'))) {
-      if (id === 'port.json') continue;
-      const dump = existsSync(join(cwd, 'kept', id, 'dump.safetensors')) ? { dump: 'dump.safetensors' } : {};
-      writeFileSync(
-        join(cwd, 'kept', id, 'result.json'),
-        JSON.stringify({ status: 'ok', ...dump, ...answers[id] }),
-      );
-    }
-  });
   const check = (name: string, ...ids: string[]) => conform('check', name, '--case', ids.join(','));
+
+  it('reads what "conform run --keep" kept, answers that never came too', async () => {
+    const silent = harness('dies', 'process.exit(3);');
+    const ids = ['linear.by-hand', 'positions.mixed'];
+    const asked = await conform('run', '--case', ids.join(','), '--keep', 'dead', '--', 'node', silent);
+    const read = await check('dead', ...ids);
+    expect(read.stdout).toBe(asked.stdout);
+    expect(read.stdout).toContain('linear.by-hand: errored: it ended without an answer, with exit code 3');
+  });
 
   it('judges a folder of results, of a kit that is named or of the package', async () => {
     const { stdout } = await conform('check', 'kept', '--suite', 'smoke');
@@ -232,9 +243,20 @@ describe('conform check', () => {
           ],
           z: [[1], [0]],
         }),
-      /z is unknown/,
+      /z is unknown: no tensor of this case has that name/,
     ],
-    ['without the tensor', () => tensors({}), /y is missing/],
+    ['without the tensor', () => tensors({}), /y is missing\n/],
+    [
+      'with another name',
+      () =>
+        tensors({
+          'trace.y': [
+            [1, 3],
+            [21, 37, 32],
+          ],
+        }),
+      /y is missing; in the dump, of no name of this case: "trace\.y"\n/,
+    ],
     [
       'with NaN',
       () =>
@@ -400,6 +422,34 @@ describe('conform doctor', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^well {3}it starts, and answers: example port in TypeScript/);
     expect(stdout).toContain('well   teacher.smoke is right\n');
+  });
+
+  it('says why a case is not asked', async () => {
+    const modest = harness(
+      'modest',
+      `say({ seq: m.seq, status: 'skipped', reason: 'later' })`,
+      `say({ ...CLAIM, profiles: ['hf'], features: [], modes: ['op', 'teacher'] })`,
+    );
+    const { code, stdout } = await conform('doctor', '--', 'node', modest);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^note {3}it claims profile "hf", which is none of train, hf-generate/m);
+    expect(stdout).toContain(
+      'note   teacher.smoke is not asked: it does not claim profile train, feature rope.llama3\n',
+    );
+    expect(stdout).toContain(
+      'note   positions.mixed is not asked: it does not claim mode data, profile train\n',
+    );
+    const nothing = harness('nothing', '', `say({ ...CLAIM, modes: [] })`);
+    expect((await conform('doctor', '--', 'node', nothing)).stdout).toContain(
+      'wrong  it claims nothing that suite smoke',
+    );
+  });
+
+  it('says that a dump is not named, and where that is described', async () => {
+    const bare = harness('bare', `say({ seq: m.seq, status: 'ok' })`);
+    expect((await conform('doctor', '--', 'node', bare)).stdout).toMatch(
+      /wrong {2}linear\.by-hand: the answer has no dump.*\n {7}The key "dump" names/,
+    );
   });
 
   it.each([
