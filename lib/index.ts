@@ -26,7 +26,7 @@ export { openSafetensors } from './checkpoint/safetensors.ts';
 export { safetensorsBytes, type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
 export { readSnapshot, type Snapshot, writeSnapshot } from './checkpoint/snapshot.ts';
 export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
-export { indexOf } from './checkpoint/weight-files.ts';
+export { indexOf } from './checkpoint/check-tensors.ts';
 export {
   type CheckpointContents,
   type WriteOptions,

@@ -13,9 +13,10 @@ import type { Kernels } from '../kernels/kernels.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { createModel, type Model } from '../model/model.ts';
 import { parameters } from '../model/weights.ts';
-import { type Elements, showShape } from '../tensor/tensor.ts';
+import type { Elements } from '../tensor/tensor.ts';
 import { chatTemplateOf } from '../text/chat-template.ts';
 import { loadTokenizer, type TextTokenizer } from '../text/tokenizer.ts';
+import { checkTensors } from './check-tensors.ts';
 import { parseConfig } from './config-file.ts';
 import {
   CHAT_TEMPLATE_FILE,
@@ -28,7 +29,7 @@ import {
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
 } from './folder-files.ts';
-import { openWeightFolder, type StoredTensor, type WeightFiles } from './weight-files.ts';
+import { openWeightFolder, type StoredTensor } from './weight-files.ts';
 
 export type { StoredTensor } from './weight-files.ts';
 
@@ -156,54 +157,4 @@ export function readText(folder: string, vocabSize: number): Omit<ModelFolder, '
     readTextIfPresent(folder, CHAT_TEMPLATE_FILE) ??
     chatTemplateOf(tokenizerConfig, join(folder, TOKENIZER_CONFIG_FILE));
   return { tokenizer, chatTemplate };
-}
-
-/** How to come by a folder of ours from one of another kind; part of messages. */
-const IMPORT_HINT = 'Weights of other tools, or of another layout, are brought in by "hamburger import"';
-
-/**
- * Checks that tensors are exactly the parameters of a configuration (`checkpoint/C1`).
- *
- * @param subject what messages call all of them together
- * @param nameOf the name that a parameter has among the tensors; the same by default
- */
-export function checkTensors(
-  subject: string,
-  config: ModelConfig,
-  weights: WeightFiles,
-  nameOf: (name: string) => string = (name) => name,
-): void {
-  const list = parameters(config).map(({ name, shape }) => ({ name: nameOf(name), shape }));
-  const missing = list.filter(({ name }) => !weights.tensors.has(name));
-  const [first] = missing;
-  if (first !== undefined) {
-    throw new DataError({
-      rule: 'checkpoint/C1',
-      subject,
-      expected: `tensor ${show(first.name)} of shape ${showShape(first.shape)}, as its configuration says`,
-      found: `none of that name (${missing.length} of ${list.length} are missing)`,
-      hint: IMPORT_HINT,
-    });
-  }
-  const names = new Set(list.map(({ name }) => name));
-  for (const { name, shape } of weights.tensors.values()) {
-    if (names.has(name)) continue;
-    throw new DataError({
-      rule: 'checkpoint/C1',
-      subject: weights.subject(name),
-      expected: `only the ${list.length} tensors of its configuration`,
-      found: `one more, of shape ${showShape(shape)}`,
-      hint: IMPORT_HINT,
-    });
-  }
-  for (const { name, shape } of list) {
-    const stored = weights.tensors.get(name)!.shape;
-    if (showShape(stored) === showShape(shape)) continue;
-    throw new DataError({
-      rule: 'checkpoint/C1',
-      subject: weights.subject(name),
-      expected: `shape ${showShape(shape)}, as its configuration says`,
-      found: showShape(stored),
-    });
-  }
 }

@@ -5,7 +5,8 @@
  */
 
 import { DataError } from '../errors.ts';
-import { checkTensors, readModelFolder } from './checkpoint.ts';
+import { checkTensors } from './check-tensors.ts';
+import { readModelFolder } from './checkpoint.ts';
 import { readCompanions } from './folder-files.ts';
 import { type ImportReport, ropeBuffers, sharedCopy, storedWeights } from './stored-weights.ts';
 import { openWeightFolder, without } from './weight-files.ts';

@@ -16,11 +16,11 @@ import { parameters } from '../model/weights.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import { littleEndianToMachine } from './byte-order.ts';
 import type { ByteSource } from './byte-source.ts';
+import { firstNotFinite } from './check-tensors.ts';
 import { fileSource } from './file-source.ts';
 import { readWhole } from './folder-files.ts';
 import { llama2cTokenizerJson, readLlama2cTokenizer } from './llama2c-tokenizer.ts';
 import type { ImportReport } from './stored-weights.ts';
-import { firstNotFinite } from './weight-files.ts';
 import { type WriteOptions, writeCheckpoint } from './write-checkpoint.ts';
 
 /** What to import, and where to. */

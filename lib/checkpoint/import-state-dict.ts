@@ -16,7 +16,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { checkTensors, readText } from './checkpoint.ts';
+import { checkTensors } from './check-tensors.ts';
+import { readText } from './checkpoint.ts';
 import { parseConfig } from './config-file.ts';
 import { GENERATION_CONFIG_FILE, readCompanions, readJson, readJsonIfPresent } from './folder-files.ts';
 import { type ImportReport, ropeBuffers, sharedCopy, storedWeights } from './stored-weights.ts';

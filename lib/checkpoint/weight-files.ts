@@ -10,6 +10,7 @@ import { DataError, show } from '../errors.ts';
 import { parseWith, z } from '../schema.ts';
 import { type Elements, showShape } from '../tensor/tensor.ts';
 import type { ByteSource } from './byte-source.ts';
+import { checkFinite } from './check-tensors.ts';
 import type { WeightDtype } from './config-file.ts';
 import { fileSource } from './file-source.ts';
 import { checkModelFolder, readJson, WEIGHTS_FILE, WEIGHTS_INDEX_FILE } from './folder-files.ts';
@@ -180,17 +181,8 @@ function weightFiles(
     close,
     read(name, into) {
       files.get(name)!.readFloats(name, into);
-      const at = firstNotFinite(into);
-      if (at < 0) return;
       const { shape, dtype } = tensors.get(name)!;
-      const overflow = dtype === 'F64' && into instanceof Float32Array;
-      throw new DataError({
-        rule: 'checkpoint/C3',
-        subject: `${subject(name)}, element ${showShape(indexOf(at, shape))}`,
-        expected: 'a finite number',
-        found: `${into[at]}`,
-        ...(overflow ? { hint: 'Elements of F64 can be beyond the range of f32' } : {}),
-      });
+      checkFinite(subject(name), into, shape, dtype);
     },
     same(a, b) {
       const [first, second] = [tensors.get(a)!, tensors.get(b)!];
@@ -209,24 +201,4 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 export function without(weights: WeightFiles, names: ReadonlySet<string>): WeightFiles {
   const kept = [...weights.tensors].filter(([name]) => !names.has(name));
   return { ...weights, tensors: new Map(kept) };
-}
-
-/** Place of the first element that is NaN or infinite, or -1. */
-export function firstNotFinite(elements: Elements): number {
-  // A finite number minus itself is 0; the others give NaN.
-  for (let i = 0; i < elements.length; i++) if (elements[i]! - elements[i]! !== 0) return i;
-  return -1;
-}
-
-/** The index of an element along each axis, from its place in row-major order. */
-export function indexOf(place: number, shape: readonly number[]): number[] {
-  let rest = place;
-  return shape
-    .toReversed()
-    .map((dimension) => {
-      const index = rest % dimension;
-      rest = (rest - index) / dimension;
-      return index;
-    })
-    .toReversed();
 }

@@ -11,6 +11,7 @@ import { configFault, type ModelConfig } from '../model/config.ts';
 import { parameters } from '../model/weights.ts';
 import { type Elements, showShape } from '../tensor/tensor.ts';
 import { type FolderOptions, writeFolderAtomically, writeNewFile } from './atomic-output.ts';
+import { indexOf } from './check-tensors.ts';
 import type { OnTensor } from './checkpoint.ts';
 import { configJson, parseConfig, type WeightDtype } from './config-file.ts';
 import {
@@ -22,7 +23,6 @@ import {
 } from './folder-files.ts';
 import { canonicalJson } from './json.ts';
 import { writeSafetensors } from './safetensors-writer.ts';
-import { indexOf } from './weight-files.ts';
 
 /** What a checkpoint folder is made of. */
 export interface CheckpointContents {

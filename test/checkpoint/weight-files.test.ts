@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { WritableDtype } from '../../lib/checkpoint/safetensors-writer.ts';
 import {
-  firstNotFinite,
-  indexOf,
   openWeightFiles,
   openWeightFolder,
 } from '../../lib/checkpoint/weight-files.ts';
+import { firstNotFinite, indexOf } from '../../lib/checkpoint/check-tensors.ts';
 import {
   faultOf,
   folderOf,

@@ -61,7 +61,7 @@ const PROSE: Readonly<Record<PartId, string>> = {
 /** Markup of an explanation. Put it into an element of the class `explanation`, with the style sheet of `style.ts`. */
 export function explanationView(explanation: Explanation, options: ViewOptions): Html {
   if (explanation.macroSteps.length === 0) return html`<p class="note">No token was generated.</p>`;
-  const part = (id: PartId, body: readonly (Html | null)[] | Html) => partView(id, body, options);
+  const part = (id: PartId, body: readonly (Html | null)[] | Html) => partView(id, body, options, 'h2');
   const inside = explanation.macroSteps.some(({ detail }) => detail !== null);
   return html`${part('text', textView(explanation))}
 ${part('cache', cacheView(explanation))}
@@ -69,7 +69,7 @@ ${part('timeline', timelineView(explanation))}
 ${part('segmentation', segmentationView(explanation))}
 <section class="inside" id="inside" aria-labelledby="inside-title"><h2 id="inside-title">Inside one macro-step</h2>
 ${inside ? html`<p class="lead">The data's way from a segment to the tokens of the next one, from top to bottom. All pictures are tensors of this run: blue is above 0, orange below.</p>${stepChooser(explanation)}` : html`<p class="note">The tensors of this run were not kept.</p>`}
-${insideParts(explanation, part)}
+${insideParts(explanation, (id, body) => partView(id, body, options, 'h3'))}
 </section>
 ${part('run', runView(explanation))}`;
 }
@@ -88,10 +88,15 @@ ${flow(explanation, ({ step }) => `${counted(step.tokens.length, 'hidden state')
 ${part('heads', headsView(explanation))}`;
 }
 
-function partView(id: PartId, body: readonly (Html | null)[] | Html, options: ViewOptions): Html {
+function partView(
+  id: PartId,
+  body: readonly (Html | null)[] | Html,
+  options: ViewOptions,
+  level: 'h2' | 'h3',
+): Html {
   const { title } = parts.find((one) => one.id === id)!;
   return html`<section class="part part-${id}" id="${id}" aria-labelledby="${id}-title">
-<div class="about"><h3 id="${id}-title">${title}</h3><p>${PROSE[id]}</p>${specLinks(id, options)}</div>
+<div class="about">${new Html(`<${level} id="${id}-title">`)}${title}${new Html(`</${level}>`)}<p>${PROSE[id]}</p>${specLinks(id, options)}</div>
 <div class="seen">${body}</div>
 </section>`;
 }

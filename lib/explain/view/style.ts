@@ -40,8 +40,8 @@ export const explanationStyle = `
 .explanation { color: var(--ink); font: 1rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
 .explanation *, .explanation *::before { box-sizing: border-box; }
 .explanation h1 { font-size: clamp(2rem, 6vw, 3.4rem); line-height: 1.1; letter-spacing: -.02em; margin: 0 0 1rem; font-weight: 700; }
-.explanation h2 { font-size: 1.7rem; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 .5rem; }
-.explanation h3 { font-size: 1.25rem; line-height: 1.3; margin: 0 0 .5rem; }
+.explanation h2 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 .5rem; }
+.explanation h3, .explanation .part h2 { font-size: 1.25rem; line-height: 1.3; margin: 0 0 .5rem; }
 .explanation h4 { font-size: .875rem; margin: 0 0 .35rem; font-weight: 600; }
 .explanation p { margin: 0 0 .75rem; }
 .explanation a { color: var(--accent); text-underline-offset: .15em; }

@@ -27,4 +27,5 @@ export interface WebAssemblyInterface {
 }
 
 /** The engine's WebAssembly; `undefined` if it has none. */
-export const webAssembly = (globalThis as { readonly WebAssembly?: WebAssemblyInterface }).WebAssembly;
+export const webAssembly = (globalThis as unknown as { readonly WebAssembly?: WebAssemblyInterface })
+  .WebAssembly;

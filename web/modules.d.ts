@@ -1,0 +1,4 @@
+/** The sections of SPEC.md, made by `build.mjs`. */
+declare module 'virtual:spec' {
+  export const sections: unknown;
+}
