@@ -10,6 +10,7 @@ export {
   writeFolderAtomically,
   writeNewFile,
 } from './checkpoint/atomic-output.ts';
+export { indexOf } from './checkpoint/check-tensors.ts';
 export { type Checkpoint, type OnTensor, openCheckpoint, readText } from './checkpoint/checkpoint.ts';
 export { configJson, parseConfig, type WeightDtype } from './checkpoint/config-file.ts';
 export { exportHuggingFace } from './checkpoint/export-hugging-face.ts';
@@ -26,7 +27,6 @@ export { openSafetensors } from './checkpoint/safetensors.ts';
 export { safetensorsBytes, type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
 export { readSnapshot, type Snapshot, writeSnapshot } from './checkpoint/snapshot.ts';
 export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
-export { indexOf } from './checkpoint/check-tensors.ts';
 export {
   type CheckpointContents,
   type WriteOptions,

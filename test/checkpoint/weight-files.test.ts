@@ -1,12 +1,9 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { WritableDtype } from '../../lib/checkpoint/safetensors-writer.ts';
-import {
-  openWeightFiles,
-  openWeightFolder,
-} from '../../lib/checkpoint/weight-files.ts';
 import { firstNotFinite, indexOf } from '../../lib/checkpoint/check-tensors.ts';
+import type { WritableDtype } from '../../lib/checkpoint/safetensors-writer.ts';
+import { openWeightFiles, openWeightFolder } from '../../lib/checkpoint/weight-files.ts';
 import {
   faultOf,
   folderOf,
