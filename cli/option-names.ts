@@ -16,7 +16,9 @@ export function namingOptions<T>(names: OptionNames, work: () => T): T {
   } catch (error) {
     if (!(error instanceof CallerError)) throw error;
     const { subject } = error.fault;
-    const known = Object.keys(names).find((name) => subject.startsWith(name));
+    const known = Object.hasOwn(names, subject)
+      ? subject
+      : Object.keys(names).find((name) => subject.startsWith(name));
     if (known === undefined) throw error;
     const option = names[known]!;
     const renamed = subject === known ? option : `${option}: ${subject}`;

@@ -7,6 +7,7 @@
 import type { Command } from 'commander';
 import {
   checkLogitAdjustments,
+  DEFAULT_PLACES,
   type DistillOptions,
   decodeUtf8,
   distill,
@@ -37,6 +38,7 @@ interface Options extends Omit<ModelOptions, 'checkpoint'>, SamplingOptions {
   readonly out: string;
   readonly chat?: true;
   readonly maxTokens: number;
+  readonly batch: number;
 }
 
 export function addDistill(program: Command, context: Context): void {
@@ -70,6 +72,16 @@ export function addDistill(program: Command, context: Context): void {
     );
   for (const each of samplingOptions()) command.addOption(each);
   command
+    .addOption(
+      option(
+        '--batch <n>',
+        'most prompts answered at a time; the responses are the same for any number',
+        integer(1),
+        {
+          value: DEFAULT_PLACES,
+        },
+      ),
+    )
     .addOption(numerics)
     .addOption(kernels)
     .addOption(threads)
@@ -88,32 +100,45 @@ async function action(context: Context, folder: string, options: Options): Promi
   const { prompts, model, checkpoint } = prepare(context, folder, options);
   const tokenizer = checkpoint.tokenizer!;
   const settings = settingsOf(options);
-  const lines: string[] = [];
+  // In the order of the prompts, whichever response is there first.
+  const lines = prompts.map(() => '');
   let tokens = 0;
+  let done = 0;
   const progress = output.progress('Answering');
-  for (const [n, { prompt, ids, place }] of prompts.entries()) {
-    const names = { ...samplingOptionNames, prompt: place, 'token id': place };
-    const response = namingOptions(names, () => interruptibly(() => distill(model, ids, n, settings)));
-    progress.update(n + 1, prompts.length);
+  const responses = distill(
+    model,
+    prompts.map(({ ids }) => ids),
+    settings,
+  );
+  const places = prompts.map(({ place }, n) => [`prompt of request ${n}`, place]);
+  const names = { ...Object.fromEntries(places), 'token id': options.prompts, ...samplingOptionNames };
+  for (;;) {
+    const next = namingOptions(names, () => interruptibly(() => responses.next()));
+    if (next.done) break;
+    done += 1;
+    progress.update(done, prompts.length);
     await output.turn();
+    const response = next.value;
     // A base without a token that ends texts ends none; its responses are no worse for it.
     if (!response.ended && model.config.eosTokenIds.length > 0) continue;
+    const { prompt, ids } = prompts[response.prompt]!;
     const decoder = tokenText(tokenizer, ids);
     const text = response.ids.map((id) => decoder.push(id)).join('') + decoder.flush();
-    lines.push(`${JSON.stringify({ prompt, response: text })}\n`);
+    lines[response.prompt] = `${JSON.stringify({ prompt, response: text })}\n`;
     tokens += response.ids.length;
   }
   progress.stop();
   writeFileAtomically(options.out, (sink) => sink.write(new TextEncoder().encode(lines.join(''))));
-  output.say(`${options.out}: ${thousands(lines.length)} responses, ${thousands(tokens)} tokens`);
-  const cut = prompts.length - lines.length;
+  const kept = lines.filter((line) => line !== '').length;
+  output.say(`${options.out}: ${thousands(kept)} responses, ${thousands(tokens)} tokens`);
+  const cut = prompts.length - kept;
   if (cut > 0)
     output.say(`left out: ${thousands(cut)} responses that --max-tokens or the positions cut short`);
 }
 
 function settingsOf(options: Options): DistillOptions {
-  const { maxTokens, seed = DEFAULT_SEED } = options;
-  return { maxTokens, seed, choice: (uniforms) => choiceOf(options, uniforms) };
+  const { maxTokens, seed = DEFAULT_SEED, batch: places } = options;
+  return { maxTokens, seed, places, choice: (uniforms) => choiceOf(options, uniforms) };
 }
 
 /** Opens the base, makes ids of all prompts, and loads the model. */

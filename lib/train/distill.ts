@@ -4,13 +4,14 @@
  * @module
  */
 
-import { type GenerateOptions, generate } from '../decode/generate.ts';
+import type { GenerateOptions } from '../decode/generate.ts';
+import { type BatchOptions, type BatchRequest, generateBatch } from '../decode/generate-batch.ts';
 import type { TokenChoice } from '../decode/token-choice.ts';
 import { namedUniforms, type UniformSource } from '../math/random.ts';
 import { baseOf, type Model } from '../model/model.ts';
 
-/** How the base answers. */
-export interface DistillOptions extends Pick<GenerateOptions, 'maxTokens'> {
+/** How the base answers, and how many prompts at a time (#batching). */
+export interface DistillOptions extends Pick<GenerateOptions, 'maxTokens'>, BatchOptions {
   /** How the tokens of a response are chosen, from the stream of uniforms that is the response's own. */
   readonly choice: (uniforms: UniformSource) => TokenChoice;
   readonly seed: string;
@@ -18,6 +19,8 @@ export interface DistillOptions extends Pick<GenerateOptions, 'maxTokens'> {
 
 /** A response. */
 export interface DistilledResponse {
+  /** The number of its prompt, from 0. */
+  readonly prompt: number;
   /** Without the token that ends it. */
   readonly ids: readonly number[];
   /** Whether the base ended it; otherwise a limit cut it short. */
@@ -25,28 +28,30 @@ export interface DistilledResponse {
 }
 
 /**
- * The response of a base to a prompt. HAMburger modules, if the model has them, are not used.
+ * The responses of a base to prompts, each as soon as it is there. HAMburger modules, if the model has them, are not used. The draws of a response are
+ * those of the stream `distill, n`, n being the number of its prompt, so that it depends neither on other prompts nor on how many are
+ * answered at a time.
  *
- * @param n number of the prompt: its draws are those of the stream `distill, n`, so they do not depend on other prompts
- * @throws CallerError as {@link generate}, and for sampling options out of range
+ * @throws CallerError as {@link generateBatch}, and for sampling options out of range
  */
-export function distill(
+export function* distill(
   model: Model,
-  prompt: readonly number[],
-  n: number,
-  { maxTokens, choice, seed }: DistillOptions,
-): DistilledResponse {
-  const base = baseOf(model);
-  const ids: number[] = [];
-  const steps = generate(base, {
-    prompt,
-    maxTokens,
-    choice: choice(namedUniforms(seed, 'distill', n)),
-  });
-  for (;;) {
-    const { done, value } = steps.next();
-    if (!done) ids.push(value.id);
-    else if (value.stopReason === 'eos') return { ids: ids.slice(0, -1), ended: true };
-    else return { ids, ended: false };
+  prompts: readonly (readonly number[])[],
+  { maxTokens, choice, seed, ...batch }: DistillOptions,
+): Generator<DistilledResponse, void> {
+  const requests = prompts.map(
+    (prompt, n): BatchRequest => ({
+      prompt,
+      maxTokens,
+      choice: choice(namedUniforms(seed, 'distill', n)),
+    }),
+  );
+  const ids = prompts.map((): number[] => []);
+  for (const event of generateBatch(baseOf(model), requests, batch)) {
+    const { request: prompt } = event;
+    const response = ids[prompt]!;
+    if (event.kind === 'token') response.push(event.token.id);
+    else if (event.generation.stopReason !== 'eos') yield { prompt, ids: response, ended: false };
+    else yield { prompt, ids: response.slice(0, -1), ended: true };
   }
 }

@@ -13,6 +13,10 @@ writeFolder(cwd, {
   'prompts.jsonl': `{"prompt": "${FIRST}"}\n\n{"prompt": "${SECOND}", "response": "x", "id": "a"}\n`,
   'second.jsonl': `{"prompt": "<|user|>Who?<|assistant|>"}\n{"prompt": "${SECOND}"}\n`,
   'messages.jsonl': `{"prompt": "${STORY}"}\n`,
+  'many.jsonl': ['kite', 'goat', 'pig', 'ship', 'hat', 'tree']
+    .map((word) => `{"prompt": "<|user|>Where is the ${word}?<|assistant|>"}\n`)
+    .join(''),
+  'long.jsonl': `{"prompt": "${FIRST}"}\n{"prompt": "${'word '.repeat(3000)}"}\n`,
   'none.jsonl': '{"prompt": "One day"}\n{"response": "x"}\n',
 });
 
@@ -49,6 +53,27 @@ describe('distill', () => {
     expect(await of('d.jsonl', '--seed', '8')).not.toEqual(first);
     // The second prompt's draws do not depend on the first.
     expect((await of('e.jsonl', '--seed', '7', '--prompts', 'second.jsonl')).at(-1)).toEqual(first.at(-1));
+  });
+
+  it('batching/C1: --batch changes no byte, whichever response is there first', async () => {
+    const of = async (...args: string[]) => {
+      const out = `batch-${args.at(-1)}.jsonl`;
+      const many = ['--prompts', 'many.jsonl', '--out', out, '--max-tokens', '60', '--temperature', '1'];
+      expect((await distill(...many, ...args)).code).toBe(0);
+      return readFileSync(join(cwd, out), 'utf8');
+    };
+    const alone = await of('--batch', '1');
+    expect(alone.split('\n').length).toBeGreaterThan(4);
+    expect(await of('--batch', '3')).toBe(alone);
+    expect(await of('--batch', '16')).toBe(alone);
+  });
+
+  it('names the line of a prompt that is too long', async () => {
+    const { code, stderr } = await distill('--prompts', 'long.jsonl', '--out', 'never.jsonl');
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/long\.jsonl, line 2: .*expected at most \d+ tokens/),
+    ]);
   });
 
   it('leaves out what a limit cut short, and says how many: a model would learn to end there', async () => {
