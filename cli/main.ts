@@ -17,7 +17,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
-import { printable } from '../lib/index.ts';
+import { printable, wellFormed } from '../lib/index.ts';
 import { addBench } from './commands/bench.ts';
 import { addConform } from './commands/conform.ts';
 import { addDistill } from './commands/distill.ts';
@@ -92,7 +92,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
   const output = createOutput(streams);
   const program = createProgram({ output, interruptibly: interruptible() }, streams);
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(args.map(wellFormed), { from: 'user' });
     await output.flush();
     return 0;
   } catch (error) {

@@ -30,6 +30,7 @@ import {
   decodeUtf8,
   parseJson,
   parseStoredRun,
+  placeIn,
   type RunState,
   readSnapshot,
   readWhole,
@@ -65,13 +66,13 @@ export interface RunFolder {
  * @throws DataError if the snapshot is damaged, or that of another run, or the log is shorter than the snapshot says
  */
 export function openRunFolder(folder: string, resume: boolean, identity: Identity): RunFolder {
-  const files = {
-    log: join(folder, 'log.jsonl'),
-    curves: join(folder, 'curves.svg'),
-    snapshot: join(folder, 'snapshot.safetensors'),
-    checkpoint: join(folder, 'checkpoint'),
-  };
   makeFolder(folder, resume);
+  const files = {
+    log: placeIn(folder, 'log.jsonl'),
+    curves: placeIn(folder, 'curves.svg'),
+    snapshot: placeIn(folder, 'snapshot.safetensors'),
+    checkpoint: placeIn(folder, 'checkpoint'),
+  };
   const stored = resume && existsSync(files.snapshot) ? readStored(files.snapshot, identity) : null;
   const kept = stored === null ? new Uint8Array(0) : keptLog(files.log, stored.logBytes);
   // Lines after the snapshot belong to steps that will be taken again.

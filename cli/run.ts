@@ -336,6 +336,7 @@ function readPrompt(
   }
   const tokenizer = tokenizerOf(checkpoint, 'Give the prompt with --prompt-ids');
   const text = promptFile === undefined ? argument : decodeUtf8(readWhole(promptFile), promptFile);
+  if (text !== undefined) checkLength(tokenizer, text, checkpoint, options);
   if (text !== undefined && !chat) {
     if (checkpoint.chatTemplate !== null && context.output.talkToTerminal) {
       context.output.say('note: the checkpoint has a chat template; --chat puts the prompt into it');
@@ -351,6 +352,24 @@ function readPrompt(
     `chat template of ${checkpoint.folder}`,
   );
   return { prompt: { ids: tokenizer.encodeWithoutSpecials(rendered), text: rendered }, chat: true };
+}
+
+/** Refuses a text that is much too long at once: to encode megabytes takes a while. */
+function checkLength(
+  tokenizer: TextTokenizer,
+  text: string,
+  { config }: Checkpoint,
+  options: RunOptions,
+): void {
+  const least = tokenizer.leastTokens(text);
+  const most = options.maxPositions ?? config.maxPositionEmbeddings;
+  if (least <= most) return;
+  throw new CallerError({
+    rule: 'generation/C1',
+    subject: promptName(options),
+    expected: `at most ${most} tokens, one for each position`,
+    found: `a text of ${text.length} characters, which is at least ${least} tokens`,
+  });
 }
 
 /** The tokenizer, for a text. @throws DataError if there is none */

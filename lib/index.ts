@@ -22,6 +22,7 @@ export { importStateDict } from './checkpoint/import-state-dict.ts';
 export { graft, initialiser } from './checkpoint/initialise.ts';
 export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
 export { type Pair, parsePairs, parsePrompts } from './checkpoint/pairs-file.ts';
+export { placeIn } from './checkpoint/place.ts';
 export { presets } from './checkpoint/presets.ts';
 export { openSafetensors } from './checkpoint/safetensors.ts';
 export { safetensorsBytes, type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
@@ -243,7 +244,7 @@ export { basePrefix, parameters } from './model/weights.ts';
 export { type Elements, type Numerics, showShape, sizeOf, Tensor } from './tensor/tensor.ts';
 export { BYTE_VOCABULARY_SIZE, byteTokenizerConfigJson, byteTokenizerJson } from './text/byte-tokenizer.ts';
 export { type ChatMessage, renderChat } from './text/chat-template.ts';
-export { printable } from './text/printable.ts';
+export { printable, wellFormed } from './text/printable.ts';
 export {
   type EncodedText,
   encodeConversation,

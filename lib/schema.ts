@@ -82,6 +82,11 @@ function faultOf(issue: Issue, above: Path, value: unknown, subject: string): Fa
     };
   }
   if (issue.code === 'invalid_union' && issue.message === SEE_INSIDE) {
+    if (issue.errors.length === 0) {
+      // Its kind is said by one of its members, and that is none of those that are known.
+      const { options = [] } = issue as { readonly options?: readonly unknown[] };
+      return { subject: named(path), expected: options.map(show).join(' or '), found: found(value, path) };
+    }
     const firsts = issue.errors.flatMap((branch) => branch.slice(0, 1));
     // The branch that was followed furthest is the one that was meant.
     const furthest = firsts.toSorted((a, b) => b.path.length - a.path.length)[0];

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import type { EventEmitter } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
 import {
   type Answer,
   type Claim,
@@ -14,6 +16,8 @@ import {
   PROTOCOL,
   parseAnswer,
   parseClaim,
+  parseJson,
+  show,
 } from '../../lib/index.ts';
 
 /** Longest line that is read: an answer names its tensors by file, so it is short. */
@@ -47,29 +51,45 @@ export interface HarnessOptions {
   readonly onStderr: (text: string) => void;
 }
 
+/** The process of a harness, as far as it is talked to. */
+export interface HarnessProcess extends EventEmitter {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly exitCode: number | null;
+  readonly signalCode: string | null;
+  kill(signal: 'SIGKILL'): boolean;
+}
+
 /** Starts a harness and asks for its claim. @throws HarnessFault */
-export async function startHarness({
-  command,
-  args,
-  root,
-  timeLimitMs,
-  onStderr,
-}: HarnessOptions): Promise<Harness> {
+export function startHarness({ command, args, ...options }: HarnessOptions): Promise<Harness> {
   const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'] });
-  const lines = lineReader(child, `${command} ${args.join(' ')}`.trim());
-  child.stderr!.on('data', (chunk: Buffer) => onStderr(chunk.toString('utf8')));
+  return talkTo(child, `${command} ${args.join(' ')}`.trim(), options);
+}
+
+/** Asks a harness that was started for its claim. @throws HarnessFault */
+export async function talkTo(
+  child: HarnessProcess,
+  name: string,
+  { root, timeLimitMs, onStderr }: Omit<HarnessOptions, 'command' | 'args'>,
+): Promise<Harness> {
+  const lines = lineReader(child, name);
+  child.stderr.on('data', (chunk: Buffer) => onStderr(chunk.toString('utf8')));
   // It may be gone when it is written to; that shows when the answer does not come.
-  child.stdin!.on('error', () => {});
+  child.stdin.on('error', () => {});
   let usable = true;
   let seq = 0;
   const ask = async (request: unknown): Promise<unknown> => {
     try {
-      child.stdin!.write(`${JSON.stringify(request)}\n`);
+      child.stdin.write(`${JSON.stringify(request)}\n`);
       const line = await lines.next(timeLimitMs);
       try {
-        return JSON.parse(line);
-      } catch {
-        throw new HarnessFault(`a line that is no JSON: ${JSON.stringify(line.slice(0, 200))}`);
+        return parseJson(line, 'it');
+      } catch (error) {
+        if (!(error instanceof HamburgerError)) throw error;
+        throw new HarnessFault(
+          `a line that is no JSON: ${JSON.stringify(line.slice(0, 200))}; ${error.message}`,
+        );
       }
     } catch (error) {
       usable = false;
@@ -108,7 +128,7 @@ export async function startHarness({
         usable = false;
         child.kill('SIGKILL');
         throw new HarnessFault(
-          `an answer with seq ${JSON.stringify(got) ?? 'missing'}, where ${seq} was asked`,
+          `an answer with seq ${got === undefined ? 'missing' : show(got)}, where ${seq} was asked`,
         );
       }
       return parsed(() => parseAnswer(answer, 'answer to "run"'));
@@ -116,7 +136,7 @@ export async function startHarness({
     async stop() {
       if (!usable) return;
       usable = false;
-      child.stdin!.end(`${JSON.stringify({ cmd: 'stop' })}\n`);
+      child.stdin.end(`${JSON.stringify({ cmd: 'stop' })}\n`);
       const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       if (child.exitCode === null && child.signalCode === null) await gone;
@@ -129,7 +149,7 @@ export async function startHarness({
 const STOP_MS = 2000;
 
 /** Gives the lines that a process prints, one after the other. */
-function lineReader(child: ChildProcess, name: string) {
+function lineReader(child: HarnessProcess, name: string) {
   let buffered = '';
   const waiting: string[] = [];
   let end: HarnessFault | undefined;
@@ -138,8 +158,10 @@ function lineReader(child: ChildProcess, name: string) {
     end ??= fault;
     wake();
   };
-  child.stdout!.setEncoding('utf8');
-  child.stdout!.on('data', (chunk: string) => {
+  child.stdout.setEncoding('utf8');
+  child.stdout.on('data', (chunk: string) => {
+    // What it still has in the pipe when it is ended.
+    if (end !== undefined) return;
     buffered += chunk;
     const parts = buffered.split('\n');
     buffered = parts.pop()!;
@@ -154,8 +176,10 @@ function lineReader(child: ChildProcess, name: string) {
     }
     wake();
   });
-  child.on('error', (error) => finish(new HarnessFault(`${name} cannot be started: ${error.message}`)));
-  child.on('close', (code, signal) => {
+  child.on('error', (error: Error) =>
+    finish(new HarnessFault(`${name} cannot be started: ${error.message}`)),
+  );
+  child.on('close', (code: number | null, signal: string | null) => {
     finish(
       new HarnessFault(
         `it ended without an answer, ${signal === null ? `with exit code ${code}` : `by ${signal}`}`,

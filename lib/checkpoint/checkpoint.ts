@@ -29,6 +29,8 @@ import {
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
 } from './folder-files.ts';
+import { placeIn } from './place.ts';
+import { nodeTimeLimit } from './time-limit.ts';
 import { openWeightFolder, type StoredTensor } from './weight-files.ts';
 
 export type { StoredTensor } from './weight-files.ts';
@@ -130,7 +132,7 @@ export function openCheckpoint(folder: string): Checkpoint {
 export function readModelFolder(folder: string): ModelFolder {
   checkModelFolder(folder);
   const config = parseConfig(
-    readJson(join(folder, CONFIG_FILE)),
+    readJson(placeIn(folder, CONFIG_FILE)),
     join(folder, CONFIG_FILE),
     readJsonIfPresent(folder, GENERATION_CONFIG_FILE),
     join(folder, GENERATION_CONFIG_FILE),
@@ -145,7 +147,7 @@ export function readText(folder: string, vocabSize: number): Omit<ModelFolder, '
   const tokenizer =
     tokenizerJson === undefined
       ? null
-      : loadTokenizer(tokenizerJson, tokenizerConfig ?? {}, join(folder, TOKENIZER_FILE));
+      : loadTokenizer(tokenizerJson, tokenizerConfig ?? {}, join(folder, TOKENIZER_FILE), nodeTimeLimit());
   if (tokenizer !== null && tokenizer.vocabularySize > vocabSize) {
     throw new DataError({
       subject: join(folder, TOKENIZER_FILE),

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { fileSource } from './file-source.ts';
 import { decodeUtf8, parseJson } from './json.ts';
+import { placeIn } from './place.ts';
 
 /** Names of the files, as Hugging Face has them. */
 export const CONFIG_FILE = 'config.json';
@@ -77,18 +78,18 @@ export function readJson(path: string): unknown {
 
 /** The value of a JSON file of a folder, or `undefined` if there is none of that name. */
 export function readJsonIfPresent(folder: string, name: string): unknown {
-  const path = join(folder, name);
+  const path = placeIn(folder, name);
   return existsSync(path) ? readJson(path) : undefined;
 }
 
 /** The text of a file of a folder, or `undefined` if there is none of that name. */
 export function readTextIfPresent(folder: string, name: string): string | undefined {
-  const path = join(folder, name);
+  const path = placeIn(folder, name);
   return existsSync(path) ? decodeUtf8(readWhole(path), path) : undefined;
 }
 
 /** The companion files that a folder has, by name. */
 export function readCompanions(folder: string): ReadonlyMap<string, Uint8Array> {
   const present = COMPANION_FILES.filter((name) => existsSync(join(folder, name)));
-  return new Map(present.map((name) => [name, readWhole(join(folder, name))]));
+  return new Map(present.map((name) => [name, readWhole(placeIn(folder, name))]));
 }

@@ -8,7 +8,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { DataError } from '../errors.ts';
+import { DataError, show } from '../errors.ts';
 import { type Elements, sizeOf, Tensor } from '../tensor/tensor.ts';
 import { writeFileAtomically } from './atomic-output.ts';
 import { machineToLittleEndian } from './byte-order.ts';
@@ -58,7 +58,8 @@ export function readSnapshot(path: string): Snapshot {
   try {
     const file = openSafetensors(source);
     if (file.metadata.get('format') !== FORMAT) {
-      const found = file.metadata.get('format') ?? 'no format in its metadata';
+      const format = file.metadata.get('format');
+      const found = format === undefined ? 'no format in its metadata' : show(format);
       throw new DataError({ subject: path, expected: `a snapshot of training, ${FORMAT}`, found });
     }
     const tensors = new Map(Array.from(file.tensors.keys(), (name) => [name, tensorOf(file, name)]));
@@ -69,7 +70,7 @@ export function readSnapshot(path: string): Snapshot {
       throw new DataError({
         rule: 'recipe/R6',
         subject: path,
-        expected: `contents with the checksum ${expected}`,
+        expected: `contents with the checksum ${show(expected)}`,
         found,
         hint: 'The file has been damaged since it was written; go on from a copy, or begin anew',
       });

@@ -14,6 +14,7 @@ import { checkFinite } from './check-tensors.ts';
 import type { WeightDtype } from './config-file.ts';
 import { fileSource } from './file-source.ts';
 import { checkModelFolder, readJson, WEIGHTS_FILE, WEIGHTS_INDEX_FILE } from './folder-files.ts';
+import { placeIn } from './place.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
 
 /** A tensor as it is stored. */
@@ -56,8 +57,8 @@ const MOST_FILES = 512;
  */
 export function openWeightFolder(folder: string): WeightFiles {
   checkModelFolder(folder);
-  const single = join(folder, WEIGHTS_FILE);
-  const index = join(folder, WEIGHTS_INDEX_FILE);
+  const single = placeIn(folder, WEIGHTS_FILE);
+  const index = placeIn(folder, WEIGHTS_INDEX_FILE);
   const [hasSingle, hasIndex] = [existsSync(single), existsSync(index)];
   if (hasSingle === hasIndex) {
     throw new DataError({
@@ -97,7 +98,7 @@ function openSharded(folder: string, index: string): WeightFiles {
   if (byFile.size > MOST_FILES) {
     throw new DataError({ subject: index, expected: `at most ${MOST_FILES} files`, found: `${byFile.size}` });
   }
-  const weights = openWeightFiles([...byFile.keys()].map((file) => join(folder, file)));
+  const weights = openWeightFiles([...byFile.keys()].map((file) => placeIn(folder, file)));
   try {
     for (const { name, file } of weights.tensors.values()) {
       if (byFile.get(file)?.has(name)) continue;

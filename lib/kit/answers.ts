@@ -5,8 +5,9 @@
  */
 
 import { existsSync, statSync } from 'node:fs';
-import { join, normalize } from 'node:path';
+import { normalize } from 'node:path';
 import { readJson } from '../checkpoint/folder-files.ts';
+import { placeIn } from '../checkpoint/place.ts';
 import { HamburgerError } from '../errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Answer, type Claim, parseAnswer, parseClaim } from './case.ts';
@@ -26,9 +27,11 @@ const errored = (message: string): PortOutput => ({
 
 /** Reads the answer to a case from its folder. */
 export function readAnswer(folder: string): PortOutput {
-  const path = join(folder, RESULT_FILE);
-  if (!existsSync(path)) return errored(`there is no ${RESULT_FILE}`);
-  return caught(() => withDump(parseAnswer(readJson(path), RESULT_FILE), folder));
+  return caught(() => {
+    const path = placeIn(folder, RESULT_FILE);
+    if (!existsSync(path)) return errored(`there is no ${RESULT_FILE}`);
+    return withDump(parseAnswer(readJson(path), RESULT_FILE), folder);
+  });
 }
 
 /** An answer together with the tensors of its dump, which lies below `folder`. */
@@ -38,7 +41,7 @@ export function withDump(answer: Answer, folder: string): PortOutput {
   const inside = normalize(dump);
   if (/^([/\\]|\.\.([/\\]|$)|[A-Za-z]:)/.test(inside))
     return errored(`the dump ${JSON.stringify(dump)} is not below the case's folder`);
-  return caught(() => ({ answer, tensors: readDump(join(folder, inside), dump) }));
+  return caught(() => ({ answer, tensors: readDump(placeIn(folder, inside), dump) }));
 }
 
 function readDump(path: string, name: string): Map<string, Tensor> {
@@ -63,6 +66,6 @@ export function caught(read: () => PortOutput): PortOutput {
 
 /** Reads the port's claim from a folder of answers. @throws DataError */
 export function readClaim(folder: string): Claim {
-  const path = join(folder, CLAIM_FILE);
+  const path = placeIn(folder, CLAIM_FILE);
   return parseClaim(readJson(path), path);
 }

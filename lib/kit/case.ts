@@ -50,9 +50,11 @@ export function withNumbers(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withNumbers(each)]));
 }
 
-/** Ids are file names, on any system. */
-const slug = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,99}$/, 'small letters, digits, points and hyphens');
-const path = z
+/** Ids and suites are names of files, on any system. */
+export const slug = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,99}$/, 'small letters, digits, points and hyphens');
+export const path = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*(\/[A-Za-z0-9][A-Za-z0-9_.-]*)*$/, 'a path below the kit');
 /** Any integer: a case of mode `invalid` may hold an id that no vocabulary has. */

@@ -8,7 +8,7 @@ import { promptPositions, segmentPosition } from '../decode/positions.ts';
 import { profiles } from '../decode/profiles.ts';
 import { checkConfidenceThreshold, endsByConfidence } from '../decode/termination.ts';
 import { greedyChoice, samplingChoice } from '../decode/token-choice.ts';
-import { DataError } from '../errors.ts';
+import { DataError, show } from '../errors.ts';
 import { roundToBf16 } from '../math/float.ts';
 import { replayedUniforms } from '../math/random.ts';
 import { parseWith, z } from '../schema.ts';
@@ -118,6 +118,6 @@ export function dataValue({ function: name, input }: Pick<CaseOf<'data'>, 'funct
         Array.from({ length: size }, (_, i) => (i === size - 1 ? 1 : 0)),
       );
     default:
-      throw new DataError({ subject: 'function', expected: dataFunctions.join(', '), found: name });
+      throw new DataError({ subject: 'function', expected: dataFunctions.join(', '), found: show(name) });
   }
 }

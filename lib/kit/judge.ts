@@ -98,7 +98,7 @@ export function createJudge(kit: Kit, claim: Claim): Judge {
     throw new DataError({
       subject: 'numerics of the port',
       expected: [...portNumerics.keys()].join(', '),
-      found: claim.numerics,
+      found: show(claim.numerics),
     });
   }
   /** Models in binary64; many cases are of the same. */

@@ -6,17 +6,17 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { fileSource } from '../checkpoint/file-source.ts';
 import { readJson, readWhole } from '../checkpoint/folder-files.ts';
+import { placeIn } from '../checkpoint/place.ts';
 import { openSafetensors } from '../checkpoint/safetensors.ts';
 import { DataError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { type HamburgerModel, isHamburger } from '../model/model.ts';
 import { parseWith, z } from '../schema.ts';
 import { sizeOf, Tensor } from '../tensor/tensor.ts';
-import { type Case, INTERPRETATION, PROTOCOL, parseCase } from './case.ts';
+import { type Case, INTERPRETATION, PROTOCOL, parseCase, path, slug } from './case.ts';
 
 export const KIT_FILE = 'kit.json';
 
@@ -24,9 +24,9 @@ const schema = z.strictObject({
   kit: z.string(),
   interpretation: z.literal(INTERPRETATION),
   protocol: z.tuple([z.int(), z.int()]),
-  suites: z.record(z.string(), z.strictObject({ about: z.string(), cases: z.array(z.string()) })),
+  suites: z.record(slug, z.strictObject({ about: z.string(), cases: z.array(slug) })),
   notes: z.record(z.string(), z.strictObject({ mistake: z.string(), effect: z.string(), rule: z.string() })),
-  files: z.record(z.string(), z.strictObject({ bytes: z.int(), sha256: z.string() })),
+  files: z.record(path, z.strictObject({ bytes: z.int(), sha256: z.string() })),
 });
 
 /** `kit.json`. */
@@ -61,20 +61,20 @@ export const tensorsPath = ({ suite, id }: Pick<Case, 'suite' | 'id'>, which: 'i
  * @throws DataError if it is none, is of another interpretation or protocol, or a file is missing or has other bytes than it says
  */
 export function openKit(root: string): Kit {
-  const path = join(root, KIT_FILE);
-  const bytes = readWhole(path);
-  const description = parseWith(schema, readJson(path), path);
+  const file = placeIn(root, KIT_FILE);
+  const bytes = readWhole(file);
+  const description = parseWith(schema, readJson(file), file);
   if (description.protocol[0] > PROTOCOL || description.protocol[1] < PROTOCOL) {
     throw new DataError({
-      subject: `${path}: protocol`,
+      subject: `${file}: protocol`,
       expected: `a range with ${PROTOCOL} in it`,
       found: `${description.protocol.join(' to ')}`,
     });
   }
-  for (const [name, file] of Object.entries(description.files)) checkFile(join(root, name), file);
+  for (const [name, expected] of Object.entries(description.files)) checkFile(placeIn(root, name), expected);
   const cases = Object.entries(description.suites).flatMap(([suite, { cases: ids }]) =>
     ids.map((id) => {
-      const file = join(root, casePath({ suite, id }));
+      const file = placeIn(root, casePath({ suite, id }));
       const each = parseCase(readJson(file), file);
       if (each.id !== id || each.suite !== suite) {
         throw new DataError({
@@ -92,10 +92,10 @@ export function openKit(root: string): Kit {
     sha256: sha256(bytes),
     cases,
     tensors(each, which) {
-      const file = join(root, tensorsPath(each, which));
+      const file = placeIn(root, tensorsPath(each, which));
       return existsSync(file) ? readTensors(file) : new Map();
     },
-    model: (name, kernels) => readModel(join(root, name), kernels),
+    model: (name, kernels) => readModel(placeIn(root, name), kernels),
   };
 }
 

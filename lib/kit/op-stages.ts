@@ -7,7 +7,7 @@
 
 import type { Heads, Operand, Operation } from '../conformance/operation.ts';
 import type { Stage } from '../conformance/stages.ts';
-import { DataError } from '../errors.ts';
+import { DataError, show } from '../errors.ts';
 import { ropeFrequencies } from '../ops/rope.ts';
 import { parseWith, z } from '../schema.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -184,7 +184,7 @@ export function opStages(
 ): Stage[] {
   const build = Object.hasOwn(builders, each.op) ? builders[each.op] : undefined;
   if (build === undefined) {
-    throw new DataError({ subject: 'op', expected: opNames.join(', '), found: each.op });
+    throw new DataError({ subject: 'op', expected: opNames.join(', '), found: show(each.op) });
   }
   const outputs = build(each, (name) => {
     const tensor = inputs.get(name);

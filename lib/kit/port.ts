@@ -6,7 +6,7 @@
 
 import { type GeneratedToken, generate, teacherForced } from '../decode/generate.ts';
 import { type Profile, profiles } from '../decode/profiles.ts';
-import { DataError, HamburgerError } from '../errors.ts';
+import { DataError, HamburgerError, show } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { compositionalEmbedder } from '../model/compositional-embedder.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -100,7 +100,7 @@ export function attemptOutput(
 function profileOf(name: string): Profile {
   const profile = profiles.get(name);
   if (profile !== undefined) return profile;
-  throw new DataError({ subject: 'profile', expected: [...profiles.keys()].join(', '), found: name });
+  throw new DataError({ subject: 'profile', expected: [...profiles.keys()].join(', '), found: show(name) });
 }
 
 function runFree(task: Extract<Attempt, { mode: 'free' }>, model: HamburgerModel): PortOutput {
@@ -159,7 +159,7 @@ function computeOp(
     throw new DataError({
       subject: `tensors of op ${task.op}`,
       expected: name,
-      found: [...inputs.keys()].join(', '),
+      found: inputs.size === 0 ? 'no tensors' : show([...inputs.keys()].join(', ')),
     });
   };
   const traced = (
@@ -254,7 +254,7 @@ function computeOp(
     case 'entropy':
       return perRow(kernels, 'entropy', at('logits'), (row) => metricsOf(row.data, 0).entropy);
     default:
-      throw new DataError({ subject: 'op', expected: 'an operation of the kit', found: task.op });
+      throw new DataError({ subject: 'op', expected: 'an operation of the kit', found: show(task.op) });
   }
 }
 

@@ -1,11 +1,13 @@
 /**
- * Conversations to text, by the template that comes with a tokenizer: the only door to `@huggingface/jinja`.
+ * Conversations to text, by the template that comes with a tokenizer: with `bounded-interpreter.ts` the only door to `@huggingface/jinja`.
  *
  * @module
  */
 
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+import { Environment, parse, tokenize } from '@huggingface/jinja';
 import { DataError, show } from '../errors.ts';
+import { BoundedInterpreter, MAX_TEMPLATE_LENGTH, TooMuch } from './bounded-interpreter.ts';
+import { wellFormed } from './printable.ts';
 
 /** One turn of a conversation. */
 export interface ChatMessage {
@@ -51,7 +53,10 @@ export function chatTemplateOf(tokenizerConfig: unknown, subject: string): strin
  * know both cases use a fixed date then).
  *
  * @param subject what messages call the template, e.g. the file's path
- * @throws DataError if the template is malformed, fails, or refuses the conversation (`raise_exception`)
+ * A template is a program of a stranger's. It has no way to anything but the conversation, and no more steps and memory than
+ * `bounded-interpreter.ts` says.
+ *
+ * @throws DataError if the template is malformed, fails, goes beyond a limit, or refuses the conversation (`raise_exception`)
  */
 export function renderChat(
   template: string,
@@ -59,6 +64,13 @@ export function renderChat(
   { bosToken, eosToken, addGenerationPrompt }: ChatOptions,
   subject = 'chat template',
 ): string {
+  if (template.length > MAX_TEMPLATE_LENGTH) {
+    throw new DataError({
+      subject,
+      expected: `at most ${MAX_TEMPLATE_LENGTH} characters`,
+      found: `${template.length}`,
+    });
+  }
   try {
     const program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
     const environment = new Environment();
@@ -74,13 +86,23 @@ export function renderChat(
       eos_token: eosToken ?? '',
     };
     for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-    const result = new Interpreter(environment).run(program);
-    return String(result.value);
+    const length = messages.reduce((sum, { role, content }) => sum + role.length + content.length, 0);
+    const result = new BoundedInterpreter(environment, length).run(program);
+    // A template can take half of a character out of a text.
+    return wellFormed(String(result?.value));
   } catch (cause) {
-    const refused = cause instanceof Refusal;
-    const expected = refused ? 'a conversation that it accepts' : 'a template that works';
-    const found = refused ? `the refusal ${show(cause.message)}` : `an error: ${show(String(cause))}`;
-    throw new DataError({ subject, expected, found }, { cause });
+    if (cause instanceof Refusal) {
+      const found = `the refusal ${show(cause.message)}`;
+      throw new DataError({ subject, expected: 'a conversation that it accepts', found }, { cause });
+    }
+    if (cause instanceof TooMuch) {
+      throw new DataError(
+        { subject, expected: 'a template within its limits', found: cause.message },
+        { cause },
+      );
+    }
+    const found = `an error: ${show(String(cause))}`;
+    throw new DataError({ subject, expected: 'a template that works', found }, { cause });
   }
 }
 

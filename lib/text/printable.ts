@@ -1,8 +1,13 @@
 /**
- * Text of strangers, made safe to show.
+ * Text of strangers, made safe to show and to keep.
  *
  * @module
  */
+
+/** The text with U+FFFD for every half of a surrogate pair, as in UTF-8: neither a file nor JSON can have one. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Cs}/gu, '\ufffd');
+}
 
 /**
  * Characters that steer a terminal or the direction and the visibility of text, and halves of surrogate pairs. Not among

@@ -23,6 +23,8 @@ export interface CheckedTokenizer {
   readonly eosId: number | null;
   /** Tokens that stand for no text. */
   readonly specialIds: readonly number[];
+  /** UTF-16 units of a text that one token can stand for at most; `null` if nothing limits them, because parts of a text can be dropped or fused. */
+  readonly mostUnits: number | null;
 }
 
 /** Ids are below this. A multiple of any published vocabulary; keeps one huge id from making a huge table. */
@@ -30,6 +32,15 @@ const MAX_VOCABULARY = 1 << 24;
 
 /** Deepest nesting of component sequences. None that is published nests at all. */
 const MAX_NESTING = 8;
+
+/** Longest token, in UTF-16 units. The longest published ones are runs of 512 spaces; looking for it takes time at every place of a text. */
+const MAX_TOKEN_LENGTH = 4096;
+
+/**
+ * How many times as long as before replacing may make a text. Published tokenizers replace a character by one; without a limit, one replacement after
+ * the other would double a text until there is no memory.
+ */
+const MAX_GROWTH = 256;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -166,8 +177,14 @@ function isId(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MAX_VOCABULARY;
 }
 
+/** Refuses a value that the file has. */
 function refuse(subject: string, expected: string, found: unknown): never {
-  throw new DataError({ subject, expected, found: typeof found === 'string' ? found : show(found) });
+  return complain(subject, expected, show(found));
+}
+
+/** Refuses what our own words say was found. */
+function complain(subject: string, expected: string, found: string): never {
+  throw new DataError({ subject, expected, found });
 }
 
 /**
@@ -197,6 +214,8 @@ export function checkTokenizerJson(
     specialIds.push(...checkTemplate(template, vocabulary.ids, at('post_processor')));
   }
   checkComponent(DECODERS, decoder, at('decoder'));
+  checkGrowth(normalizer, at('normalizer'));
+  checkGrowth(decoder, at('decoder'));
   checkDecoderOrder(decoder, at('decoder'));
 
   const named = (key: string): number | null => namedToken(tokenizerConfig, key, vocabulary.ids, subject);
@@ -206,7 +225,22 @@ export function checkTokenizerJson(
 
   const tokenizer = { added_tokens: added, normalizer, pre_tokenizer, model, post_processor, decoder };
   const { ids, texts } = vocabulary;
-  return { tokenizer, ids, texts, vocabularySize: vocabulary.size, bosId, eosId, specialIds };
+  const mostUnits = keepsAll(tokenizer) ? vocabulary.longest : null;
+  return { tokenizer, ids, texts, vocabularySize: vocabulary.size, bosId, eosId, specialIds, mostUnits };
+}
+
+/** Whether every part of a text is in a token that is spelled at least as long: nothing is changed first, dropped, or unknown. */
+function keepsAll({ normalizer, pre_tokenizer, model, added_tokens }: Json): boolean {
+  const parts =
+    isObject(pre_tokenizer) && pre_tokenizer.type === 'Sequence'
+      ? (pre_tokenizer.pretokenizers as Json[])
+      : [pre_tokenizer];
+  const drops = parts.some(
+    (part) => isObject(part) && (part.behavior === 'Removed' || part.type === 'Sequence'),
+  );
+  const strips = (added_tokens as Json[]).some(({ lstrip, rstrip }) => lstrip === true || rstrip === true);
+  const unknown = (model as Json).unk_token ?? null;
+  return normalizer === null && !drops && !strips && unknown === null;
 }
 
 /** Tokens by spelling and by id, each once. */
@@ -214,6 +248,8 @@ class Vocabulary {
   readonly ids = new Map<string, number>();
   readonly texts = new Map<number, string>();
   size = 0;
+  /** UTF-16 units of the longest token's spelling. */
+  longest = 0;
   private readonly subject: string;
 
   constructor(subject: string) {
@@ -222,15 +258,18 @@ class Vocabulary {
 
   add(text: string, id: unknown): void {
     const token = `${this.subject}, token ${show(text)}`;
+    if (text.length > MAX_TOKEN_LENGTH)
+      complain(token, `at most ${MAX_TOKEN_LENGTH} characters`, `${text.length}`);
     if (!isId(id)) refuse(token, `an id from 0 to ${MAX_VOCABULARY - 1}`, id);
     const known = this.ids.get(text);
     if (known !== undefined && known !== id) refuse(token, `id ${known}, as elsewhere in the file`, id);
     const other = this.texts.get(id);
     if (other !== undefined && other !== text)
-      refuse(token, 'an id of its own', `${id}, the id of ${show(other)}`);
+      complain(token, 'an id of its own', `${id}, the id of ${show(other)}`);
     this.ids.set(text, id);
     this.texts.set(id, text);
     this.size = Math.max(this.size, id + 1);
+    this.longest = Math.max(this.longest, text.length);
   }
 }
 
@@ -247,7 +286,7 @@ function checkSettings(
   }
   for (const [key, { fits, expected, required }] of Object.entries(settings)) {
     const present = Object.hasOwn(value, key);
-    if (required && !present) refuse(subject, `${key} to be ${expected}`, 'nothing');
+    if (required && !present) complain(subject, `${key} to be ${expected}`, 'nothing');
     if (present && !fits(value[key])) refuse(subject, `${key} to be ${expected}`, value[key]);
   }
 }
@@ -259,7 +298,7 @@ function checkComponent(components: Components, value: unknown, subject: string,
   if (typeof type !== 'string' || !Object.hasOwn(components, type)) {
     refuse(subject, `one of ${Object.keys(components).join(', ')}`, type);
   }
-  if (depth > MAX_NESTING) refuse(subject, `sequences nested at most ${MAX_NESTING} deep`, 'more');
+  if (depth > MAX_NESTING) complain(subject, `sequences nested at most ${MAX_NESTING} deep`, 'more');
   const { list, settings } = components[type]!;
   checkSettings(settings, value, ['type', list], `${subject}, ${type}`);
   if (list === undefined) return;
@@ -271,6 +310,27 @@ function checkComponent(components: Components, value: unknown, subject: string,
   }
 }
 
+/** Refuses replacements that together make a text much longer. */
+function checkGrowth(component: unknown, subject: string): void {
+  const growth = growthOf(component);
+  if (growth > MAX_GROWTH)
+    complain(subject, `texts to become at most ${MAX_GROWTH} times as long`, `up to ${growth} times`);
+}
+
+/** The greatest factor by which a checked component makes a text longer: what is put in for the least that it is put in for. */
+function growthOf(component: unknown): number {
+  if (!isObject(component)) return 1;
+  const { type, pattern, content, normalizers, decoders } = component;
+  if (type === 'Replace') {
+    const [kind, text] = Object.entries(pattern as Json)[0] as [string, string];
+    const added = (content as string).length;
+    // A regular expression, and the empty text, match between all characters.
+    return kind === 'Regex' || text === '' ? 1 + added : Math.max(1, added / text.length);
+  }
+  const parts = (normalizers ?? decoders ?? []) as readonly unknown[];
+  return parts.reduce<number>((product, part) => product * growthOf(part), 1);
+}
+
 function checkDecoderOrder(decoder: unknown, subject: string): void {
   if (!isObject(decoder)) return;
   if (decoder.type === 'Sequence') {
@@ -278,7 +338,7 @@ function checkDecoderOrder(decoder: unknown, subject: string): void {
     const fits = DECODER_ORDER.test(`${types} `.trimStart());
     if (!fits) refuse(subject, 'Replace, ByteFallback, Metaspace, Fuse and Strip in this order', types);
   } else if (decoder.type === 'Strip') {
-    refuse(subject, 'Strip only behind Fuse', 'it alone');
+    complain(subject, 'Strip only behind Fuse', 'it alone');
   }
 }
 
@@ -352,7 +412,7 @@ function checkTemplate(template: Json, ids: ReadonlyMap<string, number>, subject
     }
     special.push(id);
   }
-  if (texts !== 1) refuse(subject, 'the text once in the template', `it ${texts} times`);
+  if (texts !== 1) complain(subject, 'the text once in the template', `it ${texts} times`);
   return special;
 }
 

@@ -1,7 +1,7 @@
 /** Small recipes, as JSON values. */
 
 import { configJson } from '../../lib/checkpoint/config-file.ts';
-import { plainConfig } from './checkpoint-folders.ts';
+import { plainConfig } from './checkpoint-contents.ts';
 
 /** Of phase `pretrain`. */
 export const pretrainJson = (changes: object = {}) => ({

@@ -95,6 +95,8 @@ const MAY: Record<string, readonly string[]> = {
   'lib/text': ['lib/errors.ts', 'lib/schema.ts'],
   'lib/text/tokenizer.ts': ['lib/errors.ts', 'lib/schema.ts', '@huggingface/tokenizers'],
   'lib/text/chat-template.ts': ['lib/errors.ts', 'lib/schema.ts', '@huggingface/jinja'],
+  'lib/text/bounded-interpreter.ts': ['@huggingface/jinja'],
+  'lib/text/pattern.ts': ['lib/errors.ts', '@eslint-community/regexpp'],
   'lib/checkpoint': [
     'lib/errors.ts',
     'lib/schema.ts',
@@ -108,6 +110,7 @@ const MAY: Record<string, readonly string[]> = {
     'node:crypto',
     'node:fs',
     'node:path',
+    'node:vm',
   ],
   'lib/index.ts': ['lib'],
   'fixtures/corpus': ['fixtures/corpus', 'lib', 'node:'],

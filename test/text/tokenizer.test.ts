@@ -211,7 +211,7 @@ describe('loadTokenizer refuses', () => {
     [
       'another model',
       (t) => (t.model.type = 'Unigram'),
-      /model: expected byte-pair encoding \("BPE"\), found Unigram/,
+      /model: expected byte-pair encoding \("BPE"\), found "Unigram"/,
     ],
     ['no vocabulary', (t) => delete t.model.vocab, /model: expected vocab to be an object, found nothing/],
     ['a vocabulary that is a list', (t) => (t.model.vocab = ['a']), /model: expected vocab to be an object/],
@@ -247,12 +247,12 @@ describe('loadTokenizer refuses', () => {
     [
       'a setting that it does not know',
       (t) => (t.model.magic = 1),
-      /model: expected only the settings .*, found magic/,
+      /model: expected only the settings .*, found "magic"/,
     ],
     [
       'a flag that is none',
       (t) => (t.model.byte_fallback = 'yes'),
-      /byte_fallback to be true or false, found yes/,
+      /byte_fallback to be true or false, found "yes"/,
     ],
     [
       'a merge of three',
@@ -327,7 +327,7 @@ describe('loadTokenizer refuses', () => {
     [
       'a normalizer that is a text',
       (t) => (t.normalizer = 'NFC'),
-      /normalizer: expected an object or null, found NFC/,
+      /normalizer: expected an object or null, found "NFC"/,
     ],
     [
       'a normalizer without its setting',
@@ -367,7 +367,7 @@ describe('loadTokenizer refuses', () => {
     [
       'a way of splitting that the package takes for another',
       (t) => (t.pre_tokenizer.pretokenizers[0].behavior = 'MergedWithNext'),
-      /Split: expected behavior to be "Isolated" or "Removed", found MergedWithNext/,
+      /Split: expected behavior to be "Isolated" or "Removed", found "MergedWithNext"/,
     ],
     [
       'an inverted split',
@@ -424,7 +424,7 @@ describe('loadTokenizer refuses', () => {
     [
       'decoders in an order in which text cannot grow',
       (t) => (t.decoder = { type: 'Sequence', decoders: [{ type: 'Fuse' }, { type: 'ByteFallback' }] }),
-      /decoder: expected Replace, ByteFallback, Metaspace, Fuse and Strip in this order, found Fuse ByteFallback/,
+      /decoder: expected Replace, ByteFallback, Metaspace, Fuse and Strip in this order, found "Fuse ByteFallback"/,
     ],
     [
       'Strip for each token',
