@@ -23,6 +23,208 @@ const batchTest = 'test/decode/generate-batch.test.ts';
 const runTest = 'test/train/run.test.ts';
 const segmentationTest = 'test/train/segmentation.test.ts';
 
+const hostileFiles = 'test/hostile/files.test.ts';
+const hostileText = 'test/hostile/text.test.ts';
+
+/** Guards against what strangers write: each is left out. */
+const guards: readonly (readonly [
+  mistake: string,
+  file: string,
+  find: string,
+  replace: string,
+  test: string,
+  caughtBy: string,
+])[] = [
+  [
+    'a header may be of any length',
+    'lib/checkpoint/safetensors.ts',
+    'if (length > BigInt(MAX_HEADER_BYTES)) {',
+    'if (false) {',
+    hostileFiles,
+    'a header of length',
+  ],
+  [
+    'a tensor may claim more bytes than it has',
+    'lib/checkpoint/safetensors.ts',
+    'if (size !== end - begin) {',
+    'if (false) {',
+    hostileFiles,
+    'a tensor of 2^40 elements',
+  ],
+  [
+    'JSON may be nested without end',
+    'lib/checkpoint/json.ts',
+    'if (open.length === MAX_JSON_DEPTH)',
+    'if (false)',
+    hostileFiles,
+    'in each other are refused',
+  ],
+  [
+    'a key may come twice',
+    'lib/checkpoint/json.ts',
+    'if (names.has(value)) fail(',
+    'if (false) fail(',
+    hostileFiles,
+    'is refused wherever JSON is read',
+  ],
+  [
+    'a key may be __proto__',
+    'lib/checkpoint/json.ts',
+    "if (value === '__proto__') fail(",
+    'if (false) fail(',
+    hostileFiles,
+    'is refused wherever JSON is read',
+  ],
+  [
+    'a shard may have any name',
+    'lib/checkpoint/weight-files.ts',
+    "if (!PLAIN_FILE_NAME.test(file) || file.includes('..')) {",
+    'if (false) {',
+    hostileFiles,
+    'checkpoint/C5: the shard',
+  ],
+  [
+    'links are followed wherever they lead',
+    'lib/checkpoint/place.ts',
+    'if (home === undefined || target === undefined) return path;',
+    'return path;',
+    hostileFiles,
+    'that is a link to another folder is refused',
+  ],
+  [
+    'files of a kit may be anywhere',
+    'lib/kit/kit.ts',
+    'z.record(path, z.strictObject({ bytes',
+    'z.record(z.string(), z.strictObject({ bytes',
+    hostileFiles,
+    'a kit that lists the file',
+  ],
+  [
+    'cases of a kit may be anywhere',
+    'lib/kit/kit.ts',
+    'cases: z.array(slug)',
+    'cases: z.array(z.string())',
+    hostileFiles,
+    'a kit that lists the case',
+  ],
+  [
+    'anything may be repeated in a pattern',
+    'lib/text/pattern.ts',
+    'if (!single) refuse(',
+    'if (false) refuse(',
+    hostileText,
+    'the catastrophic pattern',
+  ],
+  [
+    'repetitions may follow each other without end',
+    'lib/text/pattern.ts',
+    'if (endless > MAX_ENDLESS)',
+    'if (false)',
+    hostileText,
+    'the catastrophic pattern',
+  ],
+  [
+    'what runs out of time is an error of the tokenizer',
+    'lib/text/tokenizer.ts',
+    'if (cause instanceof OutOfTime) {',
+    'if (false) {',
+    hostileText,
+    'is broken off, also inside of the engine',
+  ],
+  [
+    'replacements may make a text grow without end',
+    'lib/text/tokenizer-json.ts',
+    'if (growth > MAX_GROWTH)',
+    'if (false)',
+    hostileText,
+    'replacements one after the other',
+  ],
+  [
+    'a token may have any length',
+    'lib/text/tokenizer-json.ts',
+    'if (text.length > MAX_TOKEN_LENGTH)',
+    'if (false)',
+    hostileText,
+    'a token of a million characters',
+  ],
+  [
+    'a template has many more steps',
+    'lib/text/bounded-interpreter.ts',
+    'MAX_STEPS = 10_000',
+    'MAX_STEPS = 100_000',
+    hostileText,
+    'the limits do not depend on the machine',
+  ],
+  [
+    'a template may multiply',
+    'lib/text/bounded-interpreter.ts',
+    'if (frame.multiplies && ',
+    'if (false && ',
+    hostileText,
+    'a width of a billion',
+  ],
+  [
+    'half a character stays in a rendered text',
+    'lib/text/chat-template.ts',
+    'return wellFormed(String(result?.value));',
+    'return String(result?.value);',
+    hostileText,
+    'half of a character',
+  ],
+  [
+    'half a character stays in an argument',
+    'cli/main.ts',
+    'args.map(wellFormed)',
+    'args',
+    hostileText,
+    'one of lone surrogates',
+  ],
+  [
+    'text of strangers goes to a terminal as it is',
+    'cli/output.ts',
+    '(stdout.isTTY ? printable(text) : text)',
+    'text',
+    hostileText,
+    'text that is loaded is shown',
+  ],
+  [
+    'messages go to a terminal as they are',
+    'cli/output.ts',
+    'output.talk(printable(text))',
+    'output.talk(text)',
+    hostileText,
+    'the name of a folder in a message',
+  ],
+  [
+    'a harness may print a line of 64 MiB',
+    'cli/conform/harness.ts',
+    'MAX_LINE_BYTES = 1 << 20',
+    'MAX_LINE_BYTES = 1 << 26',
+    'test/hostile/harness.test.ts',
+    'a line: is ended after little',
+  ],
+  [
+    'all of standard error is kept',
+    'cli/conform/harness.ts',
+    '.slice(-KEPT_STDERR)',
+    '',
+    'test/hostile/harness.test.ts',
+    'to standard error: only the end',
+  ],
+  [
+    'answers are read as JSON.parse does',
+    'cli/conform/harness.ts',
+    "return parseJson(line, 'it');",
+    'return JSON.parse(line);',
+    'test/hostile/harness.test.ts',
+    'with a key twice',
+  ],
+];
+
+const leftOutGuards: readonly Mutation[] = guards.map(([mistake, file, find, replace, test, caughtBy]) => {
+  return { mistake, file, find, replace, test, caughtBy };
+});
+
 /** A wrong sign in each backward: what it is the backward of, where, what is replaced. */
 const signs: readonly (readonly [of: string, file: string, find: string, replace: string])[] = [
   [
@@ -758,4 +960,5 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'all that was broken is whole again',
   },
   ...wrongSigns,
+  ...leftOutGuards,
 ];
