@@ -19,6 +19,7 @@ import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { printable, wellFormed } from '../lib/index.ts';
 import { addBench } from './commands/bench.ts';
+import { addCalibrate } from './commands/calibrate.ts';
 import { addConform } from './commands/conform.ts';
 import { addDistill } from './commands/distill.ts';
 import { addEval } from './commands/eval.ts';
@@ -75,6 +76,7 @@ function createProgram(context: Context, { stdout, stderr }: Streams): Command {
   addDistill(program, context);
   addTrain(program, context);
   addEval(program, context);
+  addCalibrate(program, context);
   addConform(program, context);
   addImport(program, context);
   addExport(program, context);

@@ -42,6 +42,11 @@ export function packageFile(name: string): string {
   return join(packageRoot(), name);
 }
 
+/** The folder of the base that the toy was made of. */
+export function toyBaseCheckpoint(): string {
+  return join(packageRoot(), 'fixtures', 'checkpoints', 'toy-base');
+}
+
 /** A file of the built command line. */
 export function builtProgram(name: string): string {
   return join(packageRoot(), 'dist', 'cli', name);

@@ -81,6 +81,7 @@ export {
   DEFAULT_PLACES,
   generateBatch,
 } from './decode/generate-batch.ts';
+export { type JudgedDraft, type JudgedRun, judgedRun, targetChoices } from './decode/judged-drafts.ts';
 export {
   type LogProbabilities,
   logProbabilities,
@@ -145,11 +146,23 @@ export {
 } from './decode/verified.ts';
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
 export {
+  CONFIDENCE_BINS,
+  expectedCalibrationError,
+  type ReliabilityBin,
+  reliabilityOf,
+  speaksAgainst,
+  suggestedThreshold,
+  type ThresholdFigures,
+  thresholdFigures,
+} from './evaluate/calibration.ts';
+export {
   type Estimate,
   estimatedMean,
+  estimatedRatio,
   estimatedShare,
   meanOfEstimates,
   median,
+  type UnitCount,
 } from './evaluate/estimate.ts';
 export {
   type AnswerCount,

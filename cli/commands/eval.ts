@@ -15,6 +15,7 @@ import {
   isHamburger,
   type Model,
   openCheckpoint,
+  show,
   trainProfile,
 } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
@@ -22,19 +23,13 @@ import { answerAll } from '../evaluation/answers.ts';
 import { judgeAll } from '../evaluation/judge.ts';
 import { placeOptions, resultsOf, speedsOf, writeReport } from '../evaluation/report.ts';
 import { remarks, summaryRows } from '../evaluation/tables.ts';
-import {
-  checkSameText,
-  type Decoder,
-  familiesOf,
-  selectSamples,
-  type Task,
-  tasksOf,
-} from '../evaluation/task.ts';
+import { type Decoder, familiesOf, selectSamples, type Task, tasksOf } from '../evaluation/task.ts';
 import { machine } from '../machine.ts';
 import { arithmeticOptions, kernelsFor, type ModelOptions, settleThreads } from '../model.ts';
 import { confidenceList, examples, integer, nonEmpty, option } from '../options.ts';
 import { table } from '../output.ts';
 import { tokenizerOf } from '../run.ts';
+import { checkSameText } from '../same-text.ts';
 
 const DEFAULT_MAX_TOKENS = 256;
 
@@ -189,7 +184,15 @@ function prepare(context: Context, folder: string, options: Options) {
     const positions = Math.min(...open.map(({ config }) => config.maxPositionEmbeddings));
     const chat = options.chat && checkpoint.chatTemplate !== null;
     const tasks = tasksOf(checkpoint, samples, chat, positions);
-    if (baseline !== null) checkSameText(checkpoint, baseline, tasks, chat);
+    if (baseline !== null) {
+      const prompts = tasks.map(({ sample, prompt }) => {
+        return { name: show(sample.id), text: sample.prompt, ids: prompt };
+      });
+      checkSameText(checkpoint, baseline, prompts, chat, {
+        rule: 'evaluation/C7',
+        hint: `Scores and speeds are compared on the same tokens; give the base that ${folder} was made of`,
+      });
+    }
     // One set of kernels for both: two would have their threads get in each other's way.
     const kernels = kernelsFor(context, options, checkpoint.config);
     const model = loaded(context, checkpoint, kernels);

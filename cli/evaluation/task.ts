@@ -6,17 +6,8 @@
 
 import { drawing } from '../../fixtures/corpus/draw.ts';
 import { FAMILIES, readSamples, type Sample } from '../../fixtures/corpus/sample.ts';
-import {
-  type Checkpoint,
-  DataError,
-  decodeUtf8,
-  type Model,
-  readWhole,
-  show,
-  type TextTokenizer,
-} from '../../lib/index.ts';
+import { type Checkpoint, DataError, decodeUtf8, type Model, readWhole, show } from '../../lib/index.ts';
 import { promptIds } from '../prompt-ids.ts';
-import { tokenizerOf } from '../run.ts';
 
 /** A sample that is ready to be answered. */
 export interface Task {
@@ -84,58 +75,4 @@ export function tasksOf(
     }
     return { sample, prompt };
   });
-}
-
-/**
- * Checks that two checkpoints read and write the same texts: the same vocabulary, the same ids of every prompt, and, if it is used, the same
- * chat template (evaluation/C7).
- *
- * @throws DataError naming the first difference
- */
-export function checkSameText(
-  own: Checkpoint,
-  other: Checkpoint,
-  tasks: readonly Task[],
-  chat: boolean,
-): void {
-  const hint = `Scores and speeds are compared on the same tokens; give the base that ${own.folder} was made of`;
-  const differs = (what: string, expected: string, found: string): never => {
-    throw new DataError({
-      rule: 'evaluation/C7',
-      subject: `${what} of ${other.folder}`,
-      expected: `${expected}, as in ${own.folder}`,
-      found,
-      hint,
-    });
-  };
-  const [a, b] = [own, other].map((one) => tokenizerOf(one, 'Samples are texts')) as [
-    TextTokenizer,
-    TextTokenizer,
-  ];
-  if (a.vocabularySize !== b.vocabularySize) {
-    differs('tokenizer', `${a.vocabularySize} tokens`, `${b.vocabularySize}`);
-  }
-  for (let id = 0; id < a.vocabularySize; id++) {
-    const [expected, found] = [tokenShown(a, id), tokenShown(b, id)];
-    if (expected !== found) differs('tokenizer', `token ${id} to be ${expected}`, found);
-  }
-  if (chat && own.chatTemplate !== other.chatTemplate) {
-    differs('chat template', 'the same', other.chatTemplate === null ? 'none' : 'another one');
-  }
-  for (const { sample, prompt } of tasks) {
-    const found = promptIds(other, sample.prompt, chat);
-    if (show(prompt) !== show(found) || prompt.some((id, i) => id !== found[i])) {
-      differs('tokenizer', `the prompt of ${show(sample.id)} to be ${show(prompt)}`, show(found));
-    }
-  }
-}
-
-/** A token and whether it stands for text. */
-function tokenShown(tokenizer: TextTokenizer, id: number): string {
-  // A vocabulary may have holes.
-  try {
-    return `${show(tokenizer.tokenText(id))}${tokenizer.isSpecial(id) ? ' (special)' : ''}`;
-  } catch {
-    return 'no token';
-  }
 }

@@ -38,6 +38,26 @@ export function estimatedMean(values: readonly number[]): Estimate | null {
   return { value: centre, standard_error: n === 1 ? null : Math.sqrt(squares / (n - 1) / n) };
 }
 
+/** Of one of n independent units, such as a prompt: how many things it has, and how many of them are so. */
+export interface UnitCount {
+  readonly of: number;
+  readonly are: number;
+}
+
+/**
+ * The share p of all things that are so, where those of one unit are not independent: with the standard error
+ * `sqrt(n / (n - 1) * sum (are - p of)^2) / sum of` (calibration/C4); `null` of no things. Units without things have no part in it.
+ */
+export function estimatedRatio(units: readonly UnitCount[]): Estimate | null {
+  const having = units.filter((unit) => unit.of > 0);
+  const all = sum(having.map((unit) => unit.of));
+  if (all === 0) return null;
+  const p = sum(having.map(({ are }) => are)) / all;
+  const n = having.length;
+  const squares = sum(having.map((unit) => (unit.are - p * unit.of) * (unit.are - p * unit.of)));
+  return { value: p, standard_error: n === 1 ? null : Math.sqrt((n / (n - 1)) * squares) / all };
+}
+
 /**
  * The mean of independent estimates, each counting the same, with the standard error `sqrt(sum se^2) / k` (evaluation/C5); `null` where
  * one is missing or there is none.

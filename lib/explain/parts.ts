@@ -67,7 +67,7 @@ export const sectionPlaces: readonly SectionPlace[] = [
   place('positions', 'cache', 'lib/decode/positions.ts'),
   place('notation', 'timeline', 'lib/tensor/shape.ts'),
   place('batching', 'timeline', 'lib/decode/generate-batch.ts'),
-  place('cost', 'timeline', 'lib/model/cost.ts'),
+  place('cost', 'timeline', 'lib/model/cost.ts', 'lib/kernels/flops.ts', 'lib/decode/accounting.ts'),
   place('segmentation', 'segmentation', 'lib/train/segmentation.ts', 'lib/train/token-metrics.ts'),
   place('compositional-embedder', 'embedder', 'lib/model/compositional-embedder.ts'),
   place('base', 'base', 'lib/model/base.ts', 'lib/model/decoder-layer.ts'),
@@ -96,5 +96,6 @@ export const sectionPlaces: readonly SectionPlace[] = [
   place('optimiser', 'run', 'lib/train/optimiser.ts', 'lib/train/schedule.ts'),
   place('recipe', 'run', 'lib/train/recipe.ts', 'lib/train/run.ts'),
   place('evaluation', 'run', 'lib/evaluate/figures.ts', 'lib/evaluate/estimate.ts'),
+  place('calibration', 'run', 'lib/decode/judged-drafts.ts', 'lib/evaluate/calibration.ts'),
   place('conformance', 'run', 'lib/conformance/judge-run.ts', 'lib/conformance/bounded.ts'),
 ];

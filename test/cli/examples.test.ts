@@ -28,6 +28,7 @@ const commands = [
   ['distill'],
   ['train'],
   ['eval'],
+  ['calibrate'],
   ['import'],
   ['import', 'llama2c'],
   ['import', 'hf'],

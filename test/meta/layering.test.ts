@@ -64,7 +64,7 @@ const MAY: Record<string, readonly string[]> = {
     'lib/decode/ends.ts',
     'd3-scale',
   ],
-  'lib/evaluate': ['lib/errors.ts', 'lib/schema.ts'],
+  'lib/evaluate': ['lib/errors.ts', 'lib/schema.ts', 'lib/decode'],
   'lib/conformance': [
     'lib/errors.ts',
     'lib/schema.ts',

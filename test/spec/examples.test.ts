@@ -18,6 +18,7 @@ import { endsByConfidence } from '../../lib/decode/termination.ts';
 import { greedyChoice, samplingChoice } from '../../lib/decode/token-choice.ts';
 import { adjustLogits, probabilitiesById, tokenDistribution } from '../../lib/decode/token-distribution.ts';
 import { lenientPolicy, samplingPolicy, typicalPolicy } from '../../lib/decode/verification-policy.ts';
+import { suggestedThreshold, thresholdFigures } from '../../lib/evaluate/calibration.ts';
 import { meanOfEstimates } from '../../lib/evaluate/estimate.ts';
 import { figuresOf, speedOf } from '../../lib/evaluate/figures.ts';
 import type { Kernels } from '../../lib/kernels/kernels.ts';
@@ -463,6 +464,29 @@ const runners: Record<
     const plain = plainDecoderCounts(config, e.prompt_tokens, series.length);
     expect(plain.map(({ flops }) => flops.base)).toEqual(e.plain_decoder.base);
     expect(plain.map(({ kvEntries }) => kvEntries)).toEqual(e.plain_decoder.kv_entries);
+  },
+  calibration: (e) => {
+    const runs = e.runs.map((run: { drafts: { c: number; agrees: boolean; held_back?: true }[] }) => ({
+      ...{ outputTokens: 4, macroSteps: 2, firsts: [true, true] },
+      drafts: run.drafts.map(({ c, agrees, held_back }) => ({
+        ...{ microIndex: 1, draftedWith: c, agrees, heldBack: held_back === true },
+      })),
+    }));
+    const figures = thresholdFigures(0.5, runs);
+    expect(figures.drafts).toBe(3);
+    near(Object.values(figures.agreement!), Object.values(e.agreement));
+    const bins = figures.reliability.filter(({ drafts }) => drafts > 0);
+    near(
+      bins.map((bin) => [bin.from, bin.drafts, bin.mean_confidence, bin.agreement!.value]),
+      e.bins.map(Object.values),
+    );
+    near(figures.expected_calibration_error, e.expected_calibration_error);
+    const several = e.at_least.map(({ threshold, value }: { threshold: number; value: number }) => ({
+      ...figures,
+      threshold,
+      agreement_at_least: value,
+    }));
+    expect(suggestedThreshold(several, e.wanted)).toBe(e.suggested);
   },
   checkpoint: (e) => {
     const { vocab_size, hidden_size, intermediate_size, num_hidden_layers, heads, tied } = e.config;
