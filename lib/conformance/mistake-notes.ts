@@ -259,6 +259,36 @@ const table: Readonly<Record<string, readonly [mistake: string, effect: string, 
   'top-p-stops-early': ['top-p keeps one token too few', 'other samples', 'token-choice/C3'],
   'top-p-stops-late': ['top-p keeps one token too many', 'other samples', 'token-choice/C3'],
   'temperature-multiplies': ['logits are multiplied by the temperature', 'other samples', 'token-choice/C3'],
+  'acceptance-inverted': [
+    'a drafted token is accepted with p / q instead of q / p',
+    'text of neither model',
+    'verification/C8',
+  ],
+  'resampled-from-the-target': [
+    'after a rejection the token is drawn from q instead of what q has more than p',
+    'too much of what the draft model likes less',
+    'verification/C8',
+  ],
+  'entry-of-a-broken-segment-kept': [
+    'a KV entry stays although tokens of its segment were rejected',
+    'worse drafts',
+    'verification/C4',
+  ],
+  'survivors-lost': [
+    'tokens that survive of a broken segment do not enter the base again',
+    'worse drafts',
+    'verification/C5',
+  ],
+  'target-joins-a-whole-segment': [
+    "the target's token is merged with a segment that had ended",
+    'worse drafts; segments without limit',
+    'verification/C5',
+  ],
+  'last-segment-lost': [
+    'the last segment of an accepted draft does not enter the base',
+    'worse drafts',
+    'verification/C5',
+  ],
   'runs-on-after-eos': ['tokens after EOS are kept', 'text behind the end', 'generation/C4'],
   'eos-not-seen-first': [
     'EOS in the first macro-step is not looked at',

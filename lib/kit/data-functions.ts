@@ -14,6 +14,7 @@ import { replayedUniforms } from '../math/random.ts';
 import { parseWith, z } from '../schema.ts';
 import { metrics, segmentSizes, strategies } from '../train/segmentation.ts';
 import { type CaseOf, withNumbers } from './case.ts';
+import { verificationRound, verificationRoundInput } from './verification-round.ts';
 
 /** NaN and infinities, too. */
 const anyNumber = z.custom<number>((value) => typeof value === 'number', 'a number');
@@ -61,6 +62,7 @@ const inputs = {
     vocab_size: z.int().min(2),
   }),
   stop_targets: z.strictObject({ segment_sizes: sizes }),
+  verification_round: verificationRoundInput,
 } as const;
 
 /** Names of the functions. */
@@ -117,6 +119,8 @@ export function dataValue({ function: name, input }: Pick<CaseOf<'data'>, 'funct
       return given(inputs.stop_targets).segment_sizes.flatMap((size) =>
         Array.from({ length: size }, (_, i) => (i === size - 1 ? 1 : 0)),
       );
+    case 'verification_round':
+      return verificationRound(given(inputs.verification_round));
     default:
       throw new DataError({ subject: 'function', expected: dataFunctions.join(', '), found: show(name) });
   }

@@ -44,7 +44,7 @@ export interface Port {
 }
 
 /** Features that a port may claim; cases require them. */
-export const FEATURES = ['rope.llama3', 'sampling', 'segmentation', 'training'] as const;
+export const FEATURES = ['rope.llama3', 'sampling', 'segmentation', 'training', 'verification'] as const;
 
 /** This package as a port, with these kernels. */
 export function referencePort(kit: Kit, kernels: Kernels, version: string): Port {
