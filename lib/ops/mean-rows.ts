@@ -15,7 +15,7 @@ const checkShape = shapeCheck('compositional-embedder/C1', ['x', 'R', 'd']);
  * @param x `[R, d]`, the rows of group 0, then those of group 1, ...
  * @param sizes the number of rows of each group, at least 1; by default all rows are one group
  * @returns `[sizes.length, d]`
- * @throws CallerError compositional-embedder/C1 (no rows, or not two axes)
+ * @throws CallerError compositional-embedder/C1 (no rows, groups that are not the rows, or not two axes)
  */
 export function meanRows(kernels: Kernels, x: Tensor, sizes: readonly number[] = [x.shape[0] ?? 0]): Tensor {
   checkShape(x);
@@ -24,7 +24,7 @@ export function meanRows(kernels: Kernels, x: Tensor, sizes: readonly number[] =
     throw new CallerError({
       rule: 'compositional-embedder/C1',
       subject: 'rows',
-      expected: 'at least 1',
+      expected: `at least 1 in each group, ${R} in all`,
       found: sizes.join(', '),
     });
   }

@@ -22,3 +22,7 @@ it('is a copy: changing it does not change the table', () => {
   embedding(kernels, table, [1]).set([0, 0], 99);
   expect(table.get(1, 0)).toBe(10);
 });
+
+it('refuses a table that has not two axes', () => {
+  expect(() => embedding(kernels, tensorOf('f32', [4], [0, 1, 2, 3]), [1])).toThrow('table');
+});

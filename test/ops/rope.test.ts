@@ -130,3 +130,11 @@ describe.each(['f64', 'f32'] as const)('rope, %s', (numerics) => {
     expect([...table.sin.data]).toEqual([...exact.sin.data].map(kernels.round));
   });
 });
+
+describe('rope/C1', () => {
+  it.each([0, -2, 3, 2.5, Number.NaN])('refuses a head of %s components', (size) => {
+    expect(() => ropeFrequencies(size, 10000, null)).toThrow(
+      `rope/C1: head size: expected a positive even integer, found ${size}`,
+    );
+  });
+});
