@@ -34,6 +34,11 @@ export {
   writeCheckpoint,
 } from './checkpoint/write-checkpoint.ts';
 export {
+  type AccumulationQuality,
+  MOST_BIAS,
+  MOST_MEAN_SQUARE,
+} from './conformance/accumulation.ts';
+export {
   anchoredCheck,
   firstDivergence,
   type Outcome,

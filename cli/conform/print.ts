@@ -10,6 +10,8 @@ import {
   claimText,
   indexOf,
   type Kit,
+  MOST_BIAS,
+  MOST_MEAN_SQUARE,
   showShape,
   ULP_BUCKETS,
   unknownClaims,
@@ -35,6 +37,7 @@ export function reportLines(report: ConformanceReport, kit: Kit): string[] {
       : [
           `largest margin ${Number(worst.margin).toPrecision(3)}, where 1 is the most: ${worst.case}, ${worst.name}`,
         ]),
+    ...cases.flatMap(accumulationLines),
     ...unknownClaims(kit, claim).map((each) => `it claims ${each}: no case asks for that`),
     ...(report.skipped.length === 0 ? [] : [`skipped: ${report.skipped.join(', ')}`]),
     ...faults.slice(0, SHOWN).flatMap((each) => ['', ...faultLines(each)]),
@@ -55,6 +58,20 @@ export function reportLines(report: ConformanceReport, kit: Kit): string[] {
         ]
       : []),
     claimText(report),
+  ];
+}
+
+/** How well sums are rounded, where a case says so (conformance/C6). */
+function accumulationLines({ accumulation }: CaseVerdict): string[] {
+  if (accumulation === null) return [];
+  const { dots, terms, meanSquare, bias, suspicious } = accumulation;
+  return [
+    `${thousands(dots)} sums of ${terms} products: mean square error ${meanSquare.toPrecision(2)}, bias ${bias.toFixed(3)}, in units of what rounds once`,
+    ...(suspicious
+      ? [
+          `  that is more than rounding to nearest comes to (at most ${MOST_MEAN_SQUARE} and ${MOST_BIAS}): are sums cut, or added in less than the numerics say?`,
+        ]
+      : []),
   ];
 }
 

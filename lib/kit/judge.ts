@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type AccumulationQuality, accumulationQuality } from '../conformance/accumulation.ts';
 import { checkStages, firstDivergence, type TensorVerdict } from '../conformance/anchored-check.ts';
 import { diagnose, type Finding } from '../conformance/diagnosis.ts';
 import { mistakeNotes } from '../conformance/mistake-notes.ts';
@@ -46,6 +47,8 @@ export interface CaseVerdict {
   /** The largest margin, and where; `null` if nothing was compared. */
   readonly worst: { readonly name: string; readonly margin: number } | null;
   readonly divergence: Divergence | null;
+  /** Of a case with many dot products: how well they are added up; `null` of every other. */
+  readonly accumulation: AccumulationQuality | null;
   /** What it looks like; nothing if nothing fits. */
   readonly diagnosis: readonly Finding[];
 }
@@ -127,7 +130,17 @@ const plainVerdict = (
   outcome: CaseOutcome,
   message: string | null = null,
   diagnosis: readonly Finding[] = [],
-): CaseVerdict => ({ id, suite, outcome, message, tensors: 0, worst: null, divergence: null, diagnosis });
+): CaseVerdict => ({
+  id,
+  suite,
+  outcome,
+  message,
+  tensors: 0,
+  worst: null,
+  divergence: null,
+  accumulation: null,
+  diagnosis,
+});
 
 function judgeCase(each: Case, output: PortOutput, bench: Bench): CaseVerdict {
   const { answer, tensors } = output;
@@ -176,9 +189,22 @@ function judgeCase(each: Case, output: PortOutput, bench: Bench): CaseVerdict {
     }
     case 'op': {
       const inputs = bench.kit.tensors(each, 'in');
-      return judgeTensors(each, opStages(each, inputs), tensors, bench, inputs);
+      const judged = judgeTensors(each, opStages(each, inputs), tensors, bench, inputs);
+      return { ...judged, accumulation: accumulationOf(each, inputs, judged, tensors, bench.numerics) };
     }
   }
+}
+
+/** How well a case of many dot products without a bias is added up; `null` of any other, and of one that is wrong. */
+function accumulationOf(
+  { op, parameters }: CaseOf<'op'>,
+  inputs: ReadonlyMap<string, Tensor>,
+  { outcome }: CaseVerdict,
+  tensors: ReadonlyMap<string, Tensor>,
+  numerics: PortNumerics,
+): AccumulationQuality | null {
+  if (op !== 'linear' || parameters.bias === true || outcome !== 'right') return null;
+  return accumulationQuality(inputs.get('x')!, inputs.get('weight')!, tensors.get('y')!, numerics);
 }
 
 /** Whether nothing is computed: no token is wanted. */
@@ -228,6 +254,7 @@ function judgeTensors(
   const verdict = {
     id: each.id,
     suite: each.suite,
+    accumulation: null,
     tensors: compared.length,
     worst: worst === null ? null : { name: worst.name, margin: worst.margin },
   };

@@ -144,7 +144,13 @@ export function verifyReport(json: unknown, subject: string, kit: Kit): Conclusi
   }
   const { conclusion, counts, missing } = conclude(
     kit.cases.length,
-    report.cases.map((each) => ({ ...each, worst: null, divergence: null, diagnosis: [] })),
+    report.cases.map((each) => ({
+      ...each,
+      worst: null,
+      divergence: null,
+      accumulation: null,
+      diagnosis: [],
+    })),
   );
   check('conclusion', conclusion, report.conclusion);
   check('missing', `${missing}`, `${report.missing}`);
