@@ -959,6 +959,57 @@ export const mutations: readonly Mutation[] = [
     test: 'test/web/session.test.ts',
     caughtBy: 'all that was broken is whole again',
   },
+  {
+    mistake: 'a drafted token is accepted with p / q instead of q / p',
+    file: 'lib/decode/verification-policy.ts',
+    find: 'uniform() * probabilityOf(draft(), id) < probabilityOf(target(), id)',
+    replace: 'uniform() * probabilityOf(target(), id) < probabilityOf(draft(), id)',
+    test: 'test/decode/verification-policy.test.ts',
+    caughtBy: 'sampling accepts with probability q / p, at most 1',
+  },
+  {
+    mistake: 'after a rejection the token is drawn from q, not from what q has more than p',
+    file: 'lib/decode/verification-policy.ts',
+    find: 'Math.max(weight / target.total - p[ids[i]!]!, 0)',
+    replace: 'weight / target.total',
+    test: 'test/decode/verification-policy.test.ts',
+    caughtBy: 'sampling: what comes out, accepted or drawn after a rejection, is q',
+  },
+  {
+    mistake: 'the KV entry of a broken segment stays',
+    file: 'lib/decode/roll-back.ts',
+    find: 'const entriesKept = Math.min(complete.length, segments.length - 1);',
+    replace:
+      'const entriesKept = Math.min(complete.length + (survivors.length > 0 ? 1 : 0), segments.length - 1);',
+    test: 'test/decode/roll-back.test.ts',
+    caughtBy:
+      'verification/C4, C5: of 4 accepted tokens 1 segments stay entries; the word of the target joins the segment that it breaks',
+  },
+  {
+    mistake: 'the last segment of an accepted draft never enters the base',
+    file: 'lib/decode/roll-back.ts',
+    find: 'const fresh = complete.slice(entriesKept);',
+    replace: 'const fresh: (readonly number[])[] = [];',
+    test: 'test/decode/roll-back.test.ts',
+    caughtBy: 'verification/C5: the last segment, which was never fed back, becomes an entry by itself',
+  },
+  {
+    mistake: 'the target keeps the entry of a rejected token',
+    file: 'lib/decode/target.ts',
+    find: 'cache.truncate(settled + accepted);',
+    replace: 'cache.truncate(Math.min(settled + accepted + 1, cache.length));',
+    test: 'test/decode/verified.test.ts',
+    caughtBy:
+      'verification/C8: greedy is the targets own greedy text, whatever the draft, the profile and the limits',
+  },
+  {
+    mistake: 'a draft leaves no room for the word of the target',
+    file: 'lib/decode/verified.ts',
+    find: 'maxTokens: targetModel === null ? most : most - 1',
+    replace: 'maxTokens: most',
+    test: 'test/decode/verified.test.ts',
+    caughtBy: 'verification/C6: a draft leaves room for the word of the target',
+  },
   ...wrongSigns,
   ...leftOutGuards,
   {
