@@ -5,7 +5,7 @@
  */
 
 import type { Matrix, Tensor } from '../tensor/tensor.ts';
-import type { Kernels, Visible, Workspace } from './kernels.ts';
+import { type Kernels, mostVisible, type Visible, type Workspace } from './kernels.ts';
 
 /** The members of a kernel set that compute. */
 type Primitive = Exclude<
@@ -114,7 +114,7 @@ export function countingKernels(inner: Kernels, counter: FlopCounter): Kernels {
     ...inner,
     ...counted,
     attention(inputs, scale, weights, out) {
-      counter.attended(weights.shape[2]!);
+      counter.attended(mostVisible(inputs.visible));
       counted.attention(inputs, scale, weights, out);
     },
     workspace(): Workspace {

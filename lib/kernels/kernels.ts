@@ -34,6 +34,13 @@ export interface AdamWNumbers {
   readonly size: number;
 }
 
+/** The most that a row sees; 0 without rows. */
+export function mostVisible(visible: Visible): number {
+  let most = 0;
+  for (let r = 0; r < visible.length; r++) if (visible[r]! > most) most = visible[r]!;
+  return most;
+}
+
 /** What {@link Kernels.attention} reads. */
 export interface AttentionOperands {
   readonly queries: Tensor;
@@ -95,9 +102,9 @@ export interface Kernels {
    * Steps 1 to 3 of SPEC #attention, for all heads: `weights[h,t,:]` is the {@link softmax} of `scale` times the {@link attentionScores}, and
    * `out[t,h,i] = Σ_{j < visible[t]} weights[h,t,j] * values[j,g,i]`, g as above: left to right over j (`numerics/N5`).
    * queries `[T, H, size]`, keys and values `[S, Hkv, size]` or with more entries than these S, weights `[H, T, S]`, out `[T, H, size]`; `scale` is
-   * a number of the mode.
+   * a number of the mode. Weights that nobody reads are `null`.
    */
-  attention(inputs: AttentionOperands, scale: number, weights: Tensor, out: Tensor): void;
+  attention(inputs: AttentionOperands, scale: number, weights: Tensor | null, out: Tensor): void;
 
   /**
    * `out[t,h,i] += Σ_{j < visible[t]} weights[h,t,j] * values[j,g,i]`: the last sum of {@link attention}, continued from what is in

@@ -19,7 +19,7 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/tensor.ts';
-import type { Kernels, Visible, Workspace } from './kernels.ts';
+import { type Kernels, mostVisible, type Visible, type Workspace } from './kernels.ts';
 
 /** Number of interleaved accumulators of an f32 sum: four 128-bit vectors of four (`numerics/N3`). */
 const F32_LANES = 16;
@@ -109,8 +109,10 @@ export function referenceKernels(numerics: Numerics): Kernels {
       }
     },
 
-    attention({ queries, keys, values, visible }, scale, weights, out) {
-      const [H, T, S] = weights.shape as [number, number, number];
+    attention({ queries, keys, values, visible }, scale, wanted, out) {
+      const [T, H] = queries.shape as [number, number, number];
+      const weights = wanted ?? kernels.empty([H, T, mostVisible(visible)]);
+      const S = weights.shape[2]!;
       kernels.attentionScores(queries, keys.rows(0, S), weights);
       kernels.scale(weights, scale, weights);
       const rows = weights.reshape([H * T, S]);

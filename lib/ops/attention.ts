@@ -6,9 +6,9 @@
  */
 
 import { CallerError } from '../errors.ts';
-import type { Kernels, Visible } from '../kernels/kernels.ts';
+import { type Kernels, mostVisible, type Visible } from '../kernels/kernels.ts';
 import { shapeCheck } from '../tensor/shape.ts';
-import { sizeOf, type Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
 import { checkCounts, softmaxBackwardInto } from './softmax.ts';
 
@@ -91,26 +91,22 @@ export function attentionOfSequences(
     checkCounts(visible, count, S);
     // Row by row the results are the same however many rows go together; only a trace wants to see all of them at once.
     const rowsAtOnce = trace.wanted ? count : Math.min(count, ROWS_AT_ONCE);
-    // Several blocks take turns in one room. With a tape their weights are kept, so each has its own.
-    const takeTurns = rowsAtOnce < count && tape === undefined;
-    const room = takeTurns ? kernels.empty([H * rowsAtOnce * S]) : undefined;
     for (let from = 0; from < count; from += rowsAtOnce) {
       const to = Math.min(count, from + rowsAtOnce);
       const visibleHere = to - from === count ? visible : visible.slice(from, to);
-      const most = Math.max(...visibleHere);
-      const shape = [H, to - from, most];
-      const weights = room?.rows(0, sizeOf(shape)).reshape(shape) ?? kernels.empty(shape);
+      const most = mostVisible(visibleHere);
+      // A trace shows the weights, and the way back reads them; nobody else does.
+      const weights = trace.wanted || tape !== undefined ? kernels.empty([H, to - from, most]) : null;
       const block = [rows[0] + from, rows[0] + to] as const;
       // 1. Let scores[h,t,j] be (q[t,h] · k[j,g]) * scale, with scale = 1 / sqrt(size) rounded to the mode.
       // 2. Let a be the softmax of each row, for every head, over the entries that the row sees.
       // 3. Let context[t,h] be the sum of a[h,t,j] * v[j,g] over the entries that row t sees.
       const operands = { queries: queries.rows(...block), keys, values, visible: visibleHere };
       kernels.attention(operands, scale, weights, context.rows(...block));
+      if (weights === null) continue;
       trace.tensor('weights', weights);
-      if (tape !== undefined) {
-        const seen = { keys: keys.rows(0, most), values: values.rows(0, most) };
-        kept.push({ rows: block, ...seen, visible: visibleHere, weights });
-      }
+      const seen = { keys: keys.rows(0, most), values: values.rows(0, most) };
+      kept.push({ rows: block, ...seen, visible: visibleHere, weights });
     }
   }
   tape?.record(({ kernels, gradient }) =>

@@ -211,12 +211,42 @@ describe('simd kernels give the bits of the reference kernels', () => {
             const operands = { queries: x!, keys: y!, values: z!, visible };
             k.attention(operands, scale, out, k.empty([T, H, size]));
           });
+          compare('attention, weights that nobody reads', [q!, k2!, v2!], [T, H, size], (k, [x, y, z], out) =>
+            k.attention({ queries: x!, keys: y!, values: z!, visible }, scale, null, out),
+          );
           compare('addAttentionContext', [w!, keys!], [T, H, size], (k, [x, y], out) =>
             k.addAttentionContext(x!, y!, visible, out),
           );
           compare('addAttentionTransposed', [w!, q!], [S, Hkv, size], (k, [x, y], out) =>
             k.addAttentionTransposed(x!, y!, out),
           );
+        },
+      ),
+      options,
+    );
+  });
+
+  it('attention of a single row, as in decoding, over many entries', () => {
+    const small = fc.integer({ min: 1, max: 4 });
+    fc.assert(
+      fc.property(
+        fc.tuple(fc.nat(), small, small, fc.nat(300), fc.nat(70), fc.nat(5)),
+        kind,
+        ([seed, group, Hkv, S, size, hidden], of) => {
+          const H = group * Hkv;
+          const [q, keys, values] = tensors(seed, of, [1, H, size], [S, Hkv, size], [S, Hkv, size]);
+          const scale = numbers(seed, 1, of)[0]!;
+          const visible = [Math.max(0, S - hidden)];
+          for (const [what, shape] of [
+            ['context', [1, H, size]],
+            ['weights', [H, 1, S]],
+          ] as const) {
+            compare(`attention, ${what}`, [q!, keys!, values!], shape, (k, [x, y, z], out) => {
+              const operands = { queries: x!, keys: y!, values: z!, visible };
+              if (what === 'context') k.attention(operands, scale, null, out);
+              else k.attention(operands, scale, out, k.empty([1, H, size]));
+            });
+          }
         },
       ),
       options,

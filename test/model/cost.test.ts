@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { formulaCounts } from '../../lib/decode/accounting.ts';
 import { teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
-import type { Kernels, Workspace } from '../../lib/kernels/kernels.ts';
+import { type Kernels, mostVisible, type Workspace } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import type { ModelConfig } from '../../lib/model/config.ts';
 import { type Cost, kvCacheSize, macroStepCost, parameterCount } from '../../lib/model/cost.ts';
@@ -35,10 +35,9 @@ function countingKernels() {
     attention(operands, scale, weights, out) {
       const { keys, visible } = operands;
       const [, H, size] = out.shape as [number, number, number];
-      const [, , S] = weights.shape as [number, number, number];
       // The scores of a row are as many products as its context, where it does not see all entries.
       count.multiplyAdds += 2 * H * size * visible.reduce((sum, seen) => sum + seen, 0);
-      count.numbersRead += 2 * keys.rows(0, S).data.length;
+      count.numbersRead += 2 * keys.rows(0, mostVisible(visible)).data.length;
       inner.attention(operands, scale, weights, out);
     },
     rmsNorm(x, weight, eps, r, out) {

@@ -752,6 +752,22 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'attention and its parts: all heads',
   },
   {
+    mistake: 'SIMD: a single row does not see the entries left over when they are cut into quarters',
+    file: 'lib/kernels/simd/assembly/attention.ts',
+    find: 'keys += 3 * quarter * stride;',
+    replace: 'keys += 2 * quarter * stride;',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'attention of a single row, as in decoding, over many entries',
+  },
+  {
+    mistake: 'SIMD: the room of attention overlaps the counts of what rows see',
+    file: 'lib/kernels/simd/operands.ts',
+    find: 'return this.#room.start;',
+    replace: 'return this.#visibleStart;',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'attention and its parts: all heads',
+  },
+  {
     mistake: 'SIMD: what is left over when several threads share a product is done by none',
     file: 'lib/kernels/simd/assembly/threads.ts',
     find: 'chunk == chunks ? count :',

@@ -17,6 +17,9 @@ export const BYTES = 4;
 /** Rows whose `visible` fits from the start. */
 const FIRST_ROWS = 1024;
 
+/** Bytes of the room of a call from the start. */
+const FIRST_ROOM = 16384;
+
 /** A copy, in the memory, of elements that live outside. */
 interface Copy {
   readonly start: number;
@@ -32,11 +35,14 @@ export class Operands {
   /** Holds the `visible` of the call that runs. */
   #visible: Int32Array;
   #visibleStart: number;
+  /** For what the call that runs computes on its way. */
+  #room: { readonly start: number; readonly bytes: number };
 
   constructor(heap: Heap) {
     this.#heap = heap;
     this.#visibleStart = heap.allocate(FIRST_ROWS * BYTES);
     this.#visible = new Int32Array(heap.buffer, this.#visibleStart, FIRST_ROWS);
+    this.#room = { start: heap.allocate(FIRST_ROOM), bytes: FIRST_ROOM };
   }
 
   /** Address of the elements of an input. */
@@ -72,6 +78,16 @@ export class Operands {
       numbers[r] = count > width ? width : count > 0 ? count : 0;
     }
     return this.#visibleStart;
+  }
+
+  /** Address of at least so many bytes that no other operand of the call has; there is one such room. */
+  room(bytes: number): number {
+    if (bytes > this.#room.bytes) {
+      const larger = { start: this.#allocate(2 * bytes), bytes: 2 * bytes };
+      this.#heap.release(this.#room.start, this.#room.bytes);
+      this.#room = larger;
+    }
+    return this.#room.start;
   }
 
   /** To be called after the kernel: copies results out and releases the copies. */

@@ -6,7 +6,7 @@
 
 import { assertInvariant } from '../../errors.ts';
 import type { Matrix, Tensor } from '../../tensor/tensor.ts';
-import type { Kernels } from '../kernels.ts';
+import { type Kernels, mostVisible } from '../kernels.ts';
 import { BYTES, type Operands } from './operands.ts';
 
 /** What `assembly/index.ts` exports: pointers and strides in bytes, counts in elements. */
@@ -149,7 +149,9 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     },
 
     attention({ queries, keys, values, visible }, scale, weights, out) {
-      const [H, T, S] = weights.shape as [number, number, number];
+      const [T, H, size] = queries.shape as [number, number, number];
+      const S = weights === null ? mostVisible(visible) : weights.shape[2]!;
+      if (weights !== null) checkLength('attention', weights, H * T * S);
       checkLength('attention', out, queries.size);
       wasm.attention(
         at.input(queries),
@@ -157,13 +159,13 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
         at.input(values),
         at.visible(visible, T, S),
         scale,
-        at.output(weights),
+        weights === null ? at.room(H * T * S * BYTES) : at.output(weights),
         at.output(out),
         H,
         keys.shape[1]!,
         T,
         S,
-        queries.shape[2]!,
+        size,
       );
       at.finish();
     },

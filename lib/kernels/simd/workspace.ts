@@ -17,7 +17,7 @@ const SLACK = 1.5;
 interface Slot {
   readonly start: number;
   readonly bytes: number;
-  readonly tensor: Tensor;
+  tensor: Tensor;
 }
 
 /** What a workspace holds at one depth of scopes. */
@@ -51,7 +51,10 @@ export function tensorsIn(heap: Heap, primitives: Omit<Kernels, Memory>): Pick<K
     /** A slot of that shape, in the block of the old one if that is large enough. */
     const replaced = (old: Slot | undefined, shape: readonly number[]): Slot => {
       const bytes = bytesOf(shape);
-      if (old !== undefined && old.bytes >= bytes) return { ...old, tensor: tensorAt(old.start, shape) };
+      if (old !== undefined && old.bytes >= bytes) {
+        old.tensor = tensorAt(old.start, shape);
+        return old;
+      }
       const room = old === undefined ? bytes : Math.max(bytes, Math.ceil(old.bytes * SLACK));
       const start = heap.allocate(room);
       if (old !== undefined) heap.release(old.start, old.bytes);

@@ -43,7 +43,7 @@ export function dot(a: usize, b: usize, K: usize): f32 {
  *
  * Not inlined: V8 unrolls a loop within a loop, and then has too few registers for these.
  */
-function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
+export function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
   const whole: usize = (K & ~15) << 2;
   const rest: i32 = <i32>(K & 15);
   const zero = f32x4.splat(0);

@@ -44,6 +44,35 @@ export function scale(x: usize, factor: f32, out: usize, count: usize): void {
   if (rest) storeLeading(out + i, f32x4.mul(v128.load(x + i), factors), rest);
 }
 
+/** `out += row * factor`. */
+// @ts-ignore: decorator
+@inline
+export function addScaled(row: usize, factor: usize, out: usize, count: usize): void {
+  const factors = v128.load32_splat(factor);
+  for (let left: i32 = <i32>count; left > 0; left -= 4, row += 16, out += 16) {
+    const sum = multiplyAdd(v128.load(out), v128.load(row), factors);
+    if (left >= 4) v128.store(out, sum);
+    else storeLeading(out, sum, left);
+  }
+}
+
+/** As {@link addScaled} of four rows in turn, `apart` bytes apart; their factors are adjacent. */
+// @ts-ignore: decorator
+@inline
+export function addFourScaled(rows: usize, apart: usize, factors: usize, out: usize, count: usize): void {
+  const f0 = v128.load32_splat(factors), f1 = v128.load32_splat(factors, 4);
+  const f2 = v128.load32_splat(factors, 8), f3 = v128.load32_splat(factors, 12);
+  let p = rows, q = p + apart, r = q + apart, s = r + apart;
+  for (let left: i32 = <i32>count; left > 0; left -= 4, p += 16, q += 16, r += 16, s += 16, out += 16) {
+    let sum = multiplyAdd(v128.load(out), v128.load(p), f0);
+    sum = multiplyAdd(sum, v128.load(q), f1);
+    sum = multiplyAdd(sum, v128.load(r), f2);
+    sum = multiplyAdd(sum, v128.load(s), f3);
+    if (left >= 4) v128.store(out, sum);
+    else storeLeading(out, sum, left);
+  }
+}
+
 export function addRow(x: usize, row: usize, out: usize, rows: usize, width: usize): void {
   for (let r: usize = 0; r < rows; r++, x += width << 2, out += width << 2) add(x, row, out, width);
 }
@@ -137,13 +166,17 @@ export function expDifferences(x: usize, column: usize, visible: usize, out: usi
   }
 }
 
+/** The softmax of the first `count` entries of a row; the others are 0. */
+export function softmaxOfRow(x: usize, count: usize, out: usize, width: usize): void {
+  expDifferencesOfRow(x, maximum(x, count), count, out, width);
+  divide(out, rowSum(out, count), out, width);
+}
+
 /** The softmax of the first `visible[r]` entries of each row; the others are 0. */
 export function softmax(x: usize, visible: usize, out: usize, rows: usize, width: usize): void {
   const stride = width << 2;
   for (let r: usize = 0; r < rows; r++, x += stride, out += stride) {
-    const count: usize = <usize>i32.load(visible + (r << 2));
-    expDifferencesOfRow(x, maximum(x, count), count, out, width);
-    divide(out, rowSum(out, count), out, width);
+    softmaxOfRow(x, <usize>i32.load(visible + (r << 2)), out, width);
   }
 }
 

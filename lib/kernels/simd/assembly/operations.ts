@@ -3,6 +3,7 @@
  * chunks. What a chunk is, {@link perform} says.
  */
 
+import { attentionOfHeads, contextOfHead, scoresOfHead, transposedOfGroup } from './attention';
 import * as dotProducts from './dot-products';
 import * as elementwise from './elementwise';
 import { setThreadIndex } from './instance';
@@ -108,9 +109,10 @@ function perform(chunk: i32): void {
       <usize>chunk, operand(2), operand(3), operand(4), operand(5), operand(6), operand(7), operand(8), operand(9),
     );
   } else if (operation == ATTENTION) {
-    attentionOfHead(
-      <usize>chunk, operand(2), operand(3), operand(4), operand(5), reinterpret<f32>(<u32>operand(6)), operand(7),
-      operand(8), operand(9), operand(10), operand(11), operand(12), operand(13),
+    const H = operand(9);
+    attentionOfHeads(
+      (chunk * H) / chunks, ((chunk + 1) * H) / chunks, operand(2), operand(3), operand(4), operand(5),
+      reinterpret<f32>(<u32>operand(6)), operand(7), operand(8), H, operand(10), operand(11), operand(12), operand(13),
     );
   } else if (operation == ADD_CONTEXT) {
     contextOfHead(
@@ -174,34 +176,12 @@ export function matmulLeftToRight(
   } else leftToRight.product(a, aRow, aStep, b, bStride, out, outStride, M, N, K, resume);
 }
 
-function scoresOfHead(
-  h: usize, queries: usize, keys: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
-): void {
-  const width = size << 2;
-  const g = (h * Hkv) / H;
-  dotProducts.dots(
-    queries + h * width, H * width, keys + g * width, Hkv * width, out + h * T * (S << 2), S << 2, T, S, size,
-  );
-}
-
 /** All heads: queries `[T, H, size]`, keys `[S, Hkv, size]`, out `[H, T, S]`. */
 export function attentionScores(
   queries: usize, keys: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
 ): void {
   if (worthSharing(<u64>H * T * S * size)) share(SCORES, <i32>H, queries, keys, out, H, Hkv, T, S, size);
   else for (let h: usize = 0; h < H; h++) scoresOfHead(h, queries, keys, out, H, Hkv, T, S, size);
-}
-
-function contextOfHead(
-  h: usize, weights: usize, values: usize, visible: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize,
-  size: usize, resume: bool,
-): void {
-  const width = size << 2;
-  const g = (h * Hkv) / H;
-  leftToRight.visibleProduct(
-    weights + h * T * (S << 2), S << 2, values + g * width, Hkv * width, visible, out + h * width, H * width, T, size,
-    resume,
-  );
 }
 
 /** All heads: weights `[H, T, S]`, values `[S, Hkv, size]`, out `[T, H, size]`, which is added to. */
@@ -215,17 +195,6 @@ export function addAttentionContext(
   }
 }
 
-function attentionOfHead(
-  h: usize, queries: usize, keys: usize, values: usize, visible: usize, scale: f32, weights: usize, out: usize, H: usize,
-  Hkv: usize, T: usize, S: usize, size: usize,
-): void {
-  const ofHead = weights + h * T * (S << 2);
-  scoresOfHead(h, queries, keys, weights, H, Hkv, T, S, size);
-  elementwise.scale(ofHead, scale, ofHead, T * S);
-  elementwise.softmax(ofHead, visible, ofHead, T, S);
-  contextOfHead(h, weights, values, visible, out, H, Hkv, T, S, size, false);
-}
-
 /** All heads: queries `[T, H, size]`, keys and values `[S, Hkv, size]`, weights `[H, T, S]`, out `[T, H, size]`. */
 export function attention(
   queries: usize, keys: usize, values: usize, visible: usize, scale: f32, weights: usize, out: usize, H: usize,
@@ -233,25 +202,9 @@ export function attention(
 ): void {
   if (worthSharing(<u64>H * T * S * (2 * size + EXPONENTIAL))) {
     const bits = <usize>reinterpret<u32>(scale);
-    share(ATTENTION, <i32>H, queries, keys, values, visible, bits, weights, out, H, Hkv, T, S, size);
-  } else {
-    for (let h: usize = 0; h < H; h++) {
-      attentionOfHead(h, queries, keys, values, visible, scale, weights, out, H, Hkv, T, S, size);
-    }
-  }
-}
-
-/** The heads of group g in order. The weights of a head are read as `[S, T]`. */
-function transposedOfGroup(
-  g: usize, weights: usize, rows: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
-): void {
-  const width = size << 2;
-  const group = H / Hkv;
-  for (let h = g * group; h < (g + 1) * group; h++) {
-    leftToRight.product(
-      weights + h * T * (S << 2), 4, S << 2, rows + h * width, H * width, out + g * width, Hkv * width, S, size, T, true,
-    );
-  }
+    const chunks = T == 1 ? min<i32>(chunkCount(), <i32>H) : <i32>H;
+    share(ATTENTION, chunks, queries, keys, values, visible, bits, weights, out, H, Hkv, T, S, size);
+  } else attentionOfHeads(0, H, queries, keys, values, visible, scale, weights, out, H, Hkv, T, S, size);
 }
 
 /** All groups: weights `[H, T, S]`, rows `[T, H, size]`, out `[S, Hkv, size]`, which is added to. */
