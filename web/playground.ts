@@ -144,6 +144,8 @@ export function startPlayground({ worker, files, view }: Environment): void {
   let run = 0;
   let started = 0;
   let rate = Number.POSITIVE_INFINITY;
+  let playing = false;
+  let failed = false;
   let explanation: Extract<FromWorker, { kind: 'explained' }>['explanation'] | undefined;
 
   const send = (message: ToWorker): void => worker.postMessage(message);
@@ -163,30 +165,41 @@ export function startPlayground({ worker, files, view }: Environment): void {
   const start = (): void => {
     if (element<HTMLButtonElement>('go').disabled) return;
     run += 1;
+    // What an earlier run has still to say is not shown any more.
+    lanes.base.reset(0);
+    lanes.hamburger.reset(0);
     explanation = undefined;
+    element('explained').ariaBusy = 'true';
+    failed = false;
     say('Running …');
     send({ kind: 'run', run, request: request() });
   };
 
+  const play = (): void => {
+    if (!playing) requestAnimationFrame(frame);
+    playing = true;
+  };
   const frame = (now: number): void => {
     const read = rate === Number.POSITIVE_INFINITY ? rate : (now - started) * rate;
     const before = lanes.base.done && lanes.hamburger.done;
     lanes.base.play(read);
     lanes.hamburger.play(read);
+    const after = lanes.base.done && lanes.hamburger.done;
+    if (after && !before) {
+      say(`HAMburger: ${lanes.hamburger.summary}. The base: ${lanes.base.summary}.`);
+    }
     if (lanes.hamburger.done && explanation !== undefined) {
       show(explanation);
       explanation = undefined;
     }
-    if (lanes.base.done && lanes.hamburger.done) {
-      if (!before) say(`HAMburger: ${lanes.hamburger.summary}. The base: ${lanes.base.summary}.`);
-      if (explanation === undefined) return;
-    }
-    requestAnimationFrame(frame);
+    playing = false;
+    if (!after && !failed) play();
   };
 
   const show = (what: NonNullable<typeof explanation>): void => {
     element('explained').innerHTML =
       html`<h2 class="what">What just happened</h2>${openingView(what)}${figuresView(what)}${explanationView(what, view)}`.markup;
+    element('explained').ariaBusy = 'false';
   };
 
   worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
@@ -206,7 +219,7 @@ export function startPlayground({ worker, files, view }: Environment): void {
           const slow = element<HTMLSelectElement>('pace').value === 'slow';
           rate = slow ? data.token.work / PASS_MS : Number.POSITIVE_INFINITY;
           started = performance.now();
-          requestAnimationFrame(frame);
+          play();
         }
         lanes[data.lane].push(data.token);
         break;
@@ -216,9 +229,10 @@ export function startPlayground({ worker, files, view }: Environment): void {
         break;
       case 'explained':
         explanation = data.explanation;
-        requestAnimationFrame(frame);
+        play();
         break;
       case 'failed':
+        failed = true;
         say(data.message, true);
     }
   });

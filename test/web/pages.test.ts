@@ -114,7 +114,7 @@ describe.skipIf(left)(`pages in a browser${reason}`, { timeout: 2 * PATIENCE }, 
     /** Waits for the run that the last input began. */
     const finished = async (page: Page) => {
       await page.locator('#status', { hasText: /^HAMburger:/ }).waitFor();
-      await page.waitForSelector('#explained #heads');
+      await page.locator('#explained[aria-busy=false] #heads').waitFor();
     };
     const served = async (appearance?: (typeof APPEARANCES)[number]) => {
       const opened = await open(await serve(built.folder), appearance);

@@ -174,7 +174,10 @@ ${OPACITIES.map((opacity, i) => `.heat .p${i + 1} { stroke: var(--positive); str
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 @media print {
   .explanation { font-size: 9.5pt; }
-  .explanation .part, .explanation .micro-steps > li, .explanation table, .explanation svg, .explanation figure { break-inside: avoid; }
+  .explanation .micro-steps > li, .explanation table, .explanation svg, .explanation figure, .explanation .tensors { break-inside: avoid; }
+  .explanation h2, .explanation h3, .explanation .about { break-after: avoid; }
+  .explanation .part { padding: 1rem 0; } .explanation .micro-steps { grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); }
+  .explanation .sees li, .explanation .likeliest li, .explanation .stop { grid-template-columns: minmax(0, 4.5rem) 1fr 2.7rem; }
   .explanation .seen > *, .explanation .text { break-inside: auto; }
   .explanation .steps { position: static; } .explanation nav { display: none; } .explanation .choice:not(:has(:checked)) { display: none; }
   .explanation .scroll { overflow: visible; } .explanation .chart { max-width: 100%; height: auto; } .explanation table.ladder { font-size: 7.5pt; }
