@@ -18,6 +18,8 @@ import {
   modelParts,
   type Numerics,
   plainDecoderCounts,
+  type VerifiedCounts,
+  type VerifiedGeneration,
 } from '../lib/index.ts';
 import { table } from './output.ts';
 
@@ -37,6 +39,44 @@ export interface RunCost {
   readonly series: readonly Counts[];
   /** The same of a plain decoder. */
   readonly plain: readonly Counts[];
+}
+
+/** What a verified generation cost. Its plain decoder is the target, alone. */
+export interface VerifiedCost {
+  readonly draft: ModelConfig;
+  readonly target: ModelConfig;
+  readonly numerics: Numerics;
+  readonly total: VerifiedCounts;
+  readonly series: readonly VerifiedCounts[];
+  readonly plain: readonly Counts[];
+  /** KV entries that both hold at the end. */
+  readonly entries: { readonly draft: number; readonly target: number };
+}
+
+/** The cost of a verified generation, or `undefined` if it was not counted or has no token; without a target, that of the drafts. */
+export function verifiedCostOf(
+  draft: Model,
+  target: Model | null,
+  tokens: readonly { readonly counts?: Counts | VerifiedCounts }[],
+  generation: VerifiedGeneration & { readonly counts?: VerifiedCounts },
+): VerifiedCost | RunCost | undefined {
+  const { promptTokens, entryPositions, targetEntries, counts: total } = generation;
+  const series = tokens.flatMap(({ counts }) =>
+    counts !== undefined && 'targetFlops' in counts ? [counts] : [],
+  );
+  if (total === undefined || series.length === 0) return undefined;
+  const { config, kernels } = draft;
+  const plain = plainDecoderCounts((target ?? draft).config, promptTokens, series.length);
+  const { numerics } = kernels;
+  if (target === null) {
+    return {
+      ...{ config, numerics, promptTokens, plain },
+      total: total.draft,
+      series: series.map((counts) => counts.draft),
+    };
+  }
+  const entries = { draft: entryPositions.length, target: targetEntries };
+  return { draft: config, target: target.config, numerics, total, series, plain, entries };
 }
 
 /** The cost of a generation, or `undefined` if it was not counted or has no token. */
@@ -75,23 +115,44 @@ export function costTable(cost: RunCost): string {
 
 function partsTable({ config, numerics, total, plain }: RunCost): string {
   const there = plain.at(-1)!;
-  const { name, show } = flopUnit(total, there);
-  const row = (what: string, here: number, share: string, plainly: number, shown: (n: number) => string) =>
-    plainly === 0
-      ? [what, shown(here), share]
-      : [what, shown(here), share, shown(plainly), percent(here / plainly)];
-  // The base alone has two parts.
-  const parts = config.hamburger === null ? (['base', 'lmHead'] as const) : modelParts;
+  const parts = partsOf(config).map((part): Row => [PART_NAMES[part], total.flops[part], there.flops[part]]);
   const bytes = (counts: Counts): number => kvBytes(config, numerics, counts).base;
-  const memory = unitOf(Math.max(bytes(total), bytes(there)), 1024, MEMORY_UNITS);
+  return flopsTable(parts, allFlops(there), [['KV cache', bytes(total), bytes(there)]]);
+}
+
+/** Parts of both models, and their caches, beside the target alone. */
+export function verifiedCostTable({ draft, target, numerics, total, plain, entries }: VerifiedCost): string {
+  const there = plain.at(-1)!;
+  const parts = partsOf(draft).map((part): Row => [PART_NAMES[part], total.draft.flops[part], 0]);
+  const bytes = (config: ModelConfig, kvEntries: number): number =>
+    kvBytes(config, numerics, { ...there, kvEntries }).base;
+  return flopsTable([...parts, ['target', total.targetFlops, allFlops(there)]], allFlops(there), [
+    ['KV cache of the drafts', bytes(draft, entries.draft), 0],
+    ['KV cache of the target', bytes(target, entries.target), bytes(target, there.kvEntries)],
+  ]);
+}
+
+/** The base alone has two parts. */
+function partsOf({ hamburger }: ModelConfig): readonly ModelPart[] {
+  return hamburger === null ? ['base', 'lmHead'] : modelParts;
+}
+
+/** A quantity here and of a plain decoder, which has none if it is 0. */
+type Row = readonly [name: string, here: number, plain: number];
+
+function flopsTable(parts: readonly Row[], plain: number, caches: readonly Row[]): string {
+  const all = parts.reduce((sum, [, here]) => sum + here, 0);
+  const flops = unitOf(Math.max(all, plain), 1000, FLOP_UNITS);
+  const memory = unitOf(Math.max(...caches.flatMap(([, here, there]) => [here, there])), 1024, MEMORY_UNITS);
+  const row = ([name, here, there]: Row, { name: unit, show }: Unit, share: string): string[] => [
+    ...[`${name}, ${unit}`, show(here), share],
+    ...(there === 0 ? [] : [show(there), percent(here / there)]),
+  ];
   return table([
     ['', 'here', 'of all', 'plain decoder', 'of that'],
-    ...parts.map((part) => {
-      const share = percent(total.flops[part] / allFlops(total));
-      return row(`${PART_NAMES[part]}, ${name}`, total.flops[part], share, there.flops[part], show);
-    }),
-    row(`together, ${name}`, allFlops(total), percent(1), allFlops(there), show),
-    row(`KV cache, ${memory.name}`, bytes(total), '', bytes(there), memory.show),
+    ...parts.map((part) => row(part, flops, percent(part[1] / all))),
+    row(['together', all, plain], flops, percent(1)),
+    ...caches.map((cache) => row(cache, memory, '')),
   ]);
 }
 
@@ -148,6 +209,46 @@ export function costJson({ config, numerics, promptTokens, total, series, plain 
     },
   });
   return { ...json(series, total), plain_decoder: json(plain, plain.at(-1)!) };
+}
+
+/** All numbers of a verified generation: totals, and series by output token. */
+export function verifiedCostJson({
+  draft,
+  target,
+  numerics,
+  total,
+  series,
+  plain,
+  entries,
+}: VerifiedCost): unknown {
+  const all = (counts: VerifiedCounts): number => allFlops(counts.draft) + counts.targetFlops;
+  const there = plain.at(-1)!;
+  const bytes = (config: ModelConfig, kvEntries: number): number =>
+    kvBytes(config, numerics, { ...there, kvEntries }).base;
+  return {
+    flops: {
+      ...byPart((part) => total.draft.flops[part]),
+      target: total.targetFlops,
+      all: all(total),
+    },
+    kv_entries: entries.draft,
+    kv_bytes: bytes(draft, entries.draft),
+    target_kv_entries: entries.target,
+    target_kv_bytes: bytes(target, entries.target),
+    by_output_token: {
+      flops: {
+        ...byPart((part) => series.map((counts) => counts.draft.flops[part])),
+        target: series.map(({ targetFlops }) => targetFlops),
+        all: series.map(all),
+      },
+    },
+    plain_decoder: {
+      flops: { ...byPart((part) => there.flops[part]), all: allFlops(there) },
+      kv_entries: there.kvEntries,
+      kv_bytes: bytes(target, there.kvEntries),
+      by_output_token: { flops: { all: plain.map(allFlops) } },
+    },
+  };
 }
 
 function growthJson({ kvEntries, baseFlops, allFlops: all }: Growth): unknown {

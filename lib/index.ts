@@ -151,6 +151,8 @@ export {
 } from './decode/verified.ts';
 export { CallerError, DataError, HamburgerError, InvariantError, show } from './errors.ts';
 export {
+  type AcceptanceBin,
+  acceptanceByConfidence,
   CONFIDENCE_BINS,
   expectedCalibrationError,
   type ReliabilityBin,

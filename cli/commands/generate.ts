@@ -6,6 +6,7 @@
 
 import type { Command } from 'commander';
 import {
+  acceptanceByConfidence,
   allFlops,
   checkStopStrings,
   countedGeneration,
@@ -20,7 +21,17 @@ import {
   type VerifiedToken,
 } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
-import { costJson, costOf, costTable, type PerhapsCounted, type RunCost } from '../cost.ts';
+import {
+  costJson,
+  costOf,
+  costTable,
+  type PerhapsCounted,
+  type RunCost,
+  type VerifiedCost,
+  verifiedCostJson,
+  verifiedCostOf,
+  verifiedCostTable,
+} from '../cost.ts';
 import { takeFor } from '../interrupt.ts';
 import { namingOptions } from '../option-names.ts';
 import { examples, integer, nonEmpty, option, repeatable } from '../options.ts';
@@ -72,7 +83,7 @@ interface Sample {
   /** What it cost, where drafts were verified and somebody wants to know it. */
   readonly verifiedCounts: VerifiedCounts | undefined;
   /** Likewise where they were not; absent if there is no token, too. */
-  readonly cost: RunCost | undefined;
+  readonly cost: RunCost | VerifiedCost | undefined;
   readonly firstSeconds: number;
   readonly seconds: number;
 }
@@ -170,7 +181,8 @@ async function action(context: Context, argument: string | undefined, options: O
       samples.length === 1 ? statistics(samples[0]!, run.threads) : sampleStatistics(samples, run.threads),
     );
     const [{ cost } = {}] = samples;
-    if (samples.length === 1 && cost !== undefined) output.say(`\n${costTable(cost)}`);
+    if (samples.length === 1 && cost !== undefined)
+      output.say(`\n${'target' in cost ? verifiedCostTable(cost) : costTable(cost)}`);
     if (shades !== undefined && output.talkToTerminal) output.talk(shades.legend);
   }
   if (run.unusedDraws() > 0) output.say(`note: ${run.unusedDraws()} numbers of --uniforms were not used`);
@@ -240,7 +252,10 @@ async function takeSample(
     stopString,
     generation: result,
     verifiedCounts: verified?.counts,
-    cost: generation && costOf(model, tokens, generation),
+    cost:
+      verified === undefined
+        ? generation && costOf(model, tokens, generation)
+        : verifiedCostOf(model, verification!.target, tokens, verified),
     firstSeconds,
     seconds,
   };
@@ -379,7 +394,7 @@ function sampleJson(run: Run, { tokens, text, stopString, generation, verifiedCo
     output_tokens: generation.outputTokens,
     macro_steps: generation.macroSteps,
     entry_positions: generation.entryPositions,
-    cost: cost === undefined ? null : costJson(cost),
+    cost: cost === undefined ? null : 'target' in cost ? verifiedCostJson(cost) : costJson(cost),
     ...('statistics' in generation ? { verification: verificationJson(generation, verifiedCounts) } : {}),
   };
 }
@@ -399,6 +414,7 @@ function verificationJson(
     added,
     mean_accepted_length: meanAcceptedLength,
     by_micro_index: statistics.byMicroIndex,
+    by_confidence: acceptanceByConfidence(statistics.tokens),
     target_entries: targetEntries,
     flops: counts === undefined ? null : { draft: allFlops(counts.draft), target: counts.targetFlops },
     drafted_tokens: statistics.tokens.map(({ round, id, microIndex, draftedWith, fate, targetChoice }) => ({
@@ -454,14 +470,14 @@ const STOP_REASONS: Readonly<Record<StopReason, string>> = {
   positions: 'at the last position',
 };
 
-function statistics({ generation, verifiedCounts, firstSeconds, seconds }: Sample, threads: number): string {
+function statistics({ generation, firstSeconds, seconds }: Sample, threads: number): string {
   const { promptTokens, outputTokens, macroSteps, entryPositions, stopReason } = generation;
   const perStep = macroSteps === 0 ? '' : `, ${(outputTokens / macroSteps).toFixed(2)} tokens per macro-step`;
   const plain = promptTokens + Math.max(outputTokens - 1, 0);
   return table([
     ['prompt', `${promptTokens} tokens`],
     ['output', `${outputTokens} tokens in ${macroSteps} macro-steps${perStep}`],
-    ...('statistics' in generation ? verificationRows(generation, verifiedCounts) : []),
+    ...('statistics' in generation ? verificationRows(generation) : []),
     ['KV entries', `${entryPositions.length}; a plain decoder would hold ${plain}`],
     ...(outputTokens === 0
       ? []
@@ -473,10 +489,7 @@ function statistics({ generation, verifiedCounts, firstSeconds, seconds }: Sampl
 }
 
 /** What became of drafts, for people. */
-function verificationRows(
-  { outputTokens, targetEntries, statistics }: VerifiedGeneration,
-  counts: VerifiedCounts | undefined,
-): string[][] {
+function verificationRows({ outputTokens, targetEntries, statistics }: VerifiedGeneration): string[][] {
   const { rounds, draftMacroSteps, drafted, accepted, resampled, added, meanAcceptedLength } = statistics;
   if (meanAcceptedLength === null) return [];
   const share = (part: number, whole: number): string =>
@@ -494,18 +507,15 @@ function verificationRows(
       `${rounds} passes, ${(outputTokens / rounds).toFixed(2)} tokens per pass: ${meanAcceptedLength.toFixed(2)} accepted and ` +
         `${resampled + added} of its own, ${resampled} of them in the place of a rejected one; ${targetEntries} KV entries`,
     ],
-    ...(counts === undefined
-      ? []
-      : [
-          [
-            'FLOPs',
-            `${millions(allFlops(counts.draft))} million by drafts, ${millions(counts.targetFlops)} million by the target`,
-          ],
-        ]),
+    [
+      'by confidence',
+      acceptanceByConfidence(statistics.tokens)
+        .filter(({ judged }) => judged > 0)
+        .map(({ from, accepted, judged }) => `${from}+ ${share(accepted, judged)} of ${judged}`)
+        .join(', ') || '-',
+    ],
   ];
 }
-
-const millions = (count: number): string => (count / 1e6).toFixed(1);
 
 /** One row a sample, and the speed of all. */
 function sampleStatistics(samples: readonly Sample[], threads: number): string {

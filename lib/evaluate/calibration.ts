@@ -6,6 +6,11 @@
  */
 
 import type { JudgedDraft, JudgedRun } from '../decode/judged-drafts.ts';
+import {
+  type AcceptanceCount,
+  countAcceptance,
+  type DraftedTokenRecord,
+} from '../decode/verification-statistics.ts';
 import { type Estimate, estimatedRatio, sum, type UnitCount } from './estimate.ts';
 
 /** Where the bins of confidence begin; the last one ends with 1, which belongs to it (calibration/C5). */
@@ -89,12 +94,35 @@ function counted(outcomes: readonly boolean[]): UnitCount {
   return { of: outcomes.length, are: outcomes.filter((outcome) => outcome).length };
 }
 
+/** The bins, and which confidences are theirs. */
+function confidenceBins() {
+  return CONFIDENCE_BINS.map((from, b) => {
+    const last = b === CONFIDENCE_BINS.length - 1;
+    const to = last ? 1 : CONFIDENCE_BINS[b + 1]!;
+    return { from, to, has: (c: number): boolean => from <= c && (c < to || last) };
+  });
+}
+
+/** Drafted tokens of a verified generation, by the confidence with which they were drafted. */
+export interface AcceptanceBin extends AcceptanceCount {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How many drafted tokens of each confidence a target accepted; bins without any are left out. Tokens at micro index 0 have no confidence. */
+export function acceptanceByConfidence(tokens: readonly DraftedTokenRecord[]): readonly AcceptanceBin[] {
+  return confidenceBins()
+    .map(({ from, to, has }) => ({
+      ...{ from, to },
+      ...countAcceptance(tokens.filter(({ draftedWith }) => draftedWith !== null && has(draftedWith))),
+    }))
+    .filter(({ drafted }) => drafted > 0);
+}
+
 /** Drafts, emitted and held back, by the confidence with which they were drafted (calibration/C5). */
 export function reliabilityOf(runs: readonly JudgedRun[]): readonly ReliabilityBin[] {
-  return CONFIDENCE_BINS.map((from, b) => {
-    const to = CONFIDENCE_BINS[b + 1] ?? 1;
-    const within = ({ draftedWith: c }: JudgedDraft): boolean =>
-      from <= c && (c < to || b === CONFIDENCE_BINS.length - 1);
+  return confidenceBins().map(({ from, to, has }) => {
+    const within = ({ draftedWith }: JudgedDraft): boolean => has(draftedWith);
     const confidences = runs.flatMap((run) =>
       run.drafts.filter(within).map(({ draftedWith }) => draftedWith),
     );

@@ -4,6 +4,7 @@ import {
   allFlops,
   type Counts,
   countedGeneration,
+  countedVerification,
   formulaCounts,
   growthExponent,
   growthOf,
@@ -201,5 +202,17 @@ describe('accounting', () => {
 
   it('every part is named once', () => {
     expect(new Set(modelParts).size).toBe(modelParts.length);
+  });
+
+  it('cost/C2: what a target computes is its passes over prompt, drafts and its own tokens, whatever was drafted', () => {
+    // A draft model that is its own target: everything is accepted, so the target sees each token once.
+    const model = modelOf(smallConfig, 'f64');
+    const base = baseOf(model);
+    const options = { prompt: [1, 2, 3], maxTokens: 12, draftSteps: 3 };
+    const { tokens, result } = finish(countedVerification(base, base, options));
+    expect(result.statistics.accepted).toBe(result.statistics.drafted);
+    const plain = plainDecoderCounts(smallConfig, 3, tokens.length).at(-1)!;
+    expect(result.counts.targetFlops).toBe(allFlops(plain));
+    expect(result.counts.draft.flops.compositionalEmbedder).toBe(0);
   });
 });

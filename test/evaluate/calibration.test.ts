@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JudgedDraft, JudgedRun } from '../../lib/decode/judged-drafts.ts';
+import type { DraftedTokenRecord } from '../../lib/decode/verification-statistics.ts';
 import {
+  acceptanceByConfidence,
   CONFIDENCE_BINS,
   speaksAgainst,
   suggestedThreshold,
@@ -154,5 +156,25 @@ describe('suggested threshold', () => {
     expect(speaksAgainst(check(0.93, 0.01), 0.95)).toBe(true);
     expect(speaksAgainst(check(0.94, null), 0.95)).toBe(true);
     expect(speaksAgainst({ agreement: null } as ThresholdFigures, 0.95)).toBe(false);
+  });
+});
+
+describe('acceptance by confidence', () => {
+  it('verification/C9: counts drafted, judged and accepted tokens of each bin; those at micro index 0 have none', () => {
+    const token = (draftedWith: number | null, fate: DraftedTokenRecord['fate']): DraftedTokenRecord => ({
+      ...{ round: 0, id: 1, microIndex: draftedWith === null ? 0 : 1, targetChoice: 1 },
+      draftedWith,
+      fate,
+    });
+    const bins = acceptanceByConfidence([
+      token(null, 'accepted'),
+      token(0.95, 'accepted'),
+      token(0.96, 'rejected'),
+      token(1, 'not-judged'),
+    ]);
+    expect(bins).toEqual([
+      { from: 0.95, to: 0.99, drafted: 2, judged: 2, accepted: 1 },
+      { from: 0.999, to: 1, drafted: 1, judged: 0, accepted: 0 },
+    ]);
   });
 });

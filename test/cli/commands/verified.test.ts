@@ -105,7 +105,8 @@ describe('generate --mode verified', () => {
     expect(stderr).toMatch(
       /^target +\d+ passes, [\d.]+ tokens per pass: [\d.]+ accepted and \d+ of its own/m,
     );
-    expect(stderr).toMatch(/^FLOPs +[\d.]+ million by drafts, [\d.]+ million by the target$/m);
+    expect(stderr).toMatch(/^target, MFLOP +[\d.]+ +[\d.]+ % +[\d.]+ +[\d.]+ %$/m);
+    expect(stderr).toMatch(/^by confidence +(?:0\.[\d.]+\+ \d+ % of \d+(?:, )?)+$/m);
   });
 
   it('--policy blind is --mode hamburger, and asks no target', async () => {
