@@ -37,10 +37,13 @@ const OUT_OF_SCOPE: readonly (readonly [RegExp, string])[] = [
     /^segmentation\/C(1|4|7)$/,
     'about data and a base with a window, which the functions of the kit do not have',
   ],
-  [/^(training|optimiser|recipe|evaluation)/, 'the kit asks for losses, not for training'],
+  [
+    /^(training|optimiser|recipe|evaluation|calibration)/,
+    'the kit asks for losses, not for training, nor for what is measured of a model',
+  ],
   [/^losses\/C(3|5)$/, 'about steps and teachers of a training'],
   [
-    /^checkpoint\/C(2|4|5|6)$/,
+    /^checkpoint\/C(2|4|5|6|7)$/,
     'the models of the kit are single files of one element type; writing is not asked',
   ],
   [/^safetensors\/C(3|6)$/, 'about types in a header, and about writing'],
