@@ -82,6 +82,8 @@ export interface Generation {
 /**
  * Generates, one token at a time: a batch of one (#batching).
  *
+ * Its memory is given back with the last token, or where a loop over it is left; who takes tokens by `next()` and stops calls `return()`.
+ *
  * @throws CallerError generation/C1 (prompt or limit), base/C1 (an id outside the vocabulary), termination/C1 (confidence),
  *   log-probabilities/C1 (alternatives)
  */

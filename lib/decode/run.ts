@@ -95,6 +95,16 @@ export function runEarlierRows(
   return runEarlierRows(model, workspace, left);
 }
 
+/** The base's cache of a sequence. Where there is no room for all of it, what was made is given back. */
+function cacheIn(kept: Workspace, config: ModelConfig, capacity: number): EntryCache {
+  try {
+    return createKvCache(kept, config, config.numHiddenLayers, capacity);
+  } catch (error) {
+    kept.free();
+    throw error;
+  }
+}
+
 /** The state of one sequence. */
 export interface Sequence {
   readonly profile: Profile;
@@ -130,7 +140,7 @@ export function startSequence(
   capacity: number,
 ): Sequence {
   const kept = kernels.workspace();
-  const cache = createKvCache(kept, config, config.numHiddenLayers, capacity);
+  const cache = cacheIn(kept, config, capacity);
   let macroSteps = 0;
   let tokens = prompt.length;
   let pending = promptEntries(prompt);

@@ -322,4 +322,17 @@ describe('a batch', () => {
       expect(closed).toBe(51);
     },
   );
+
+  it('a sequence for which there is no room gives back what it had got of it', () => {
+    const config = { ...tiny, maxPositionEmbeddings: 1 << 20 };
+    const model = modelOf(config, 'f32', undefined, simdKernels({ fixedBytes: 1 << 20 }));
+    /** The first token, for which the whole cache is laid out. */
+    const first = (maxTokens: number) => {
+      for (const token of generate(model, { prompt: [1], maxTokens })) return token;
+      return undefined;
+    };
+    // A layer of its cache would fit, all of them do not.
+    for (let i = 0; i < 5; i++) expect(() => first(20_000)).toThrow('room for');
+    expect(first(5_000)).toBeDefined();
+  });
 });

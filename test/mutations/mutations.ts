@@ -663,6 +663,14 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'gives back all memory when it is broken off',
   },
   {
+    mistake: 'a cache for which there is no room keeps what it had got',
+    file: 'lib/decode/run.ts',
+    find: '    kept.free();\n    throw error;',
+    replace: '    throw error;',
+    test: batchTest,
+    caughtBy: 'a sequence for which there is no room gives back what it had got of it',
+  },
+  {
     mistake: 'judged before it is emitted: a token that is not confident is dropped',
     file: 'lib/decode/generation-state.ts',
     find: 'if (!emits) return null;',
