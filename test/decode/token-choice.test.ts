@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { greedyChoice, samplingChoice, tokenProbability } from '../../lib/decode/token-choice.ts';
+import {
+  greedyChoice,
+  sampleUniforms,
+  samplingChoice,
+  tokenProbability,
+} from '../../lib/decode/token-choice.ts';
 import { CallerError } from '../../lib/errors.ts';
 import { recordedUniforms, replayedUniforms, seededUniforms } from '../../lib/math/random.ts';
 
@@ -122,6 +127,16 @@ describe('sampling', () => {
     expect(make({ topK: 1.5 })).toThrow('top-k');
     expect(make({ topP: 0 })).toThrow('top-p: expected a number above 0 and up to 1, found 0');
     expect(make({ topP: 1.1 })).toThrow('top-p');
+  });
+});
+
+describe('sampleUniforms', () => {
+  it('token-choice/C6: samples have streams of their own, the first that of the seed', () => {
+    const first = (seed: string, n: number) => sampleUniforms(seed, n).next();
+    expect(first('7', 0)).toBe(seededUniforms('7').next());
+    expect(first('7', 2)).toBe(seededUniforms('["7","sample",2]').next());
+    const all = [0, 1, 2, 3].flatMap((n) => [first('7', n), first('8', n)]);
+    expect(new Set(all).size).toBe(8);
   });
 });
 

@@ -704,6 +704,57 @@ export const mutations: readonly Mutation[] = [
       'step 2: a token that occurs twice is penalised once, the prompt counts, and below zero the penalty multiplies',
   },
   {
+    mistake: 'top-p is taken of the whole vocabulary, not of what top-k left',
+    file: 'lib/decode/token-distribution.ts',
+    find: 'let ids = fallingOrder(logits, Math.min(topK ?? logits.length, logits.length));',
+    replace: 'let ids = fallingOrder(logits);',
+    test: 'test/decode/token-distribution.test.ts',
+    caughtBy: 'keeps what the processors of Transformers keep, in their order, with the same probabilities',
+  },
+  {
+    mistake: 'min-p is a share of certainty, not of the largest probability',
+    file: 'lib/decode/token-distribution.ts',
+    find: 'ids = ids.filter((_, i) => all[i]! >= minP);',
+    replace: 'ids = ids.filter((_, i) => all[i]! / sumOf(all) >= minP);',
+    test: 'test/decode/token-distribution.test.ts',
+    caughtBy: 'keeps what the processors of Transformers keep, in their order, with the same probabilities',
+  },
+  {
+    mistake: 'what is held back is only what the longest stop string begins with',
+    file: 'lib/text/stop-strings.ts',
+    find: '!longestFirst.some((stop) => stop.startsWith(',
+    replace: '!longestFirst.slice(0, 1).some((stop) => stop.startsWith(',
+    test: 'test/text/stop-strings.test.ts',
+    caughtBy:
+      'stop-strings/C4: shows nothing that a stop string may still turn out to begin with, and all else at once',
+  },
+  {
+    mistake: 'a stop string that is complete inside a piece is looked for at its end alone',
+    file: 'lib/text/stop-strings.ts',
+    find: 'for (let end = held.length + 1; end <= text.length; end++) {',
+    replace: 'for (let end = text.length; end <= text.length; end++) {',
+    test: 'test/text/stop-strings.test.ts',
+    caughtBy:
+      'one that begins in one piece, or one macro-step, and ends in the next; one inside a single token',
+  },
+  {
+    mistake: 'all samples but the first draw the same numbers',
+    file: 'lib/decode/token-choice.ts',
+    find: "namedUniforms(seed, 'sample', n)",
+    replace: "namedUniforms(seed, 'sample')",
+    test: 'test/decode/token-choice.test.ts',
+    caughtBy: 'token-choice/C6: samples have streams of their own, the first that of the seed',
+  },
+  {
+    mistake: 'after a stop string the macro-step runs on',
+    file: 'lib/decode/ends.ts',
+    find: "  if (soFar.stopped) return 'stop-string';\n  // Beyond",
+    replace: '  // Beyond',
+    test: generateTest,
+    caughtBy:
+      'stop-strings/C1, stop-strings/C5: the token after which the caller stops is the last one, and emitted, whatever its macro-step would still emit (train)',
+  },
+  {
     mistake: 'the order of logits tells -0 from the 0 that it equals',
     file: 'lib/decode/falling-order.ts',
     find: 'logits[id]! + 0)',
