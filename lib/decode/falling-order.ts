@@ -10,7 +10,10 @@ import type { Elements } from '../tensor/tensor.ts';
 /** Bits of a digit: six digits make a number of 64 bits, and their counters fit into the fastest memory. */
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
-const DIGITS_PER_WORD = 3;
+const LAST_DIGIT = DIGITS - 1;
+
+/** Where the digits of a word begin. */
+const SHIFTS = [0, DIGIT_BITS, 2 * DIGIT_BITS];
 
 /** Up to a vocabulary's share of one in so many, selecting is faster than sorting. */
 const SELECT_BELOW_ONE_IN = 8;
@@ -71,14 +74,13 @@ function sorted(logits: Elements): Uint32Array {
   let nextHigh = new Uint32Array(n);
   let nextIds = new Uint32Array(n);
   const places = new Uint32Array(DIGITS);
-  for (let pass = 0; pass < 2 * DIGITS_PER_WORD; pass++) {
-    const word = pass < DIGITS_PER_WORD ? low : high;
-    const shift = (pass % DIGITS_PER_WORD) * DIGIT_BITS;
-    const digit = (i: number): number => (word[i]! >>> shift) & (DIGITS - 1);
+
+  /** Moves all into the order of one digit of their words. */
+  const pass = (word: Uint32Array, shift: number): void => {
     places.fill(0);
-    for (let i = 0; i < n; i++) places[digit(i)]! += 1;
+    for (let i = 0; i < n; i++) places[(word[i]! >>> shift) & LAST_DIGIT]! += 1;
     // One digit for all, as the last ones of binary32 numbers: nothing moves.
-    if (n === 0 || places[digit(0)] === n) continue;
+    if (n === 0 || places[(word[0]! >>> shift) & LAST_DIGIT] === n) return;
     let place = 0;
     for (let d = 0; d < DIGITS; d++) {
       const count = places[d]!;
@@ -86,7 +88,7 @@ function sorted(logits: Elements): Uint32Array {
       place += count;
     }
     for (let i = 0; i < n; i++) {
-      const to = places[digit(i)]!++;
+      const to = places[(word[i]! >>> shift) & LAST_DIGIT]!++;
       nextLow[to] = low[i]!;
       nextHigh[to] = high[i]!;
       nextIds[to] = ids[i]!;
@@ -94,6 +96,8 @@ function sorted(logits: Elements): Uint32Array {
     [low, nextLow] = [nextLow, low];
     [high, nextHigh] = [nextHigh, high];
     [ids, nextIds] = [nextIds, ids];
-  }
+  };
+  for (const shift of SHIFTS) pass(low, shift);
+  for (const shift of SHIFTS) pass(high, shift);
   return ids;
 }
