@@ -258,6 +258,56 @@ const table: Readonly<Record<string, readonly [mistake: string, effect: string, 
   ],
   'top-p-stops-early': ['top-p keeps one token too few', 'other samples', 'token-choice/C3'],
   'top-p-stops-late': ['top-p keeps one token too many', 'other samples', 'token-choice/C3'],
+  'min-p-of-certainty': [
+    'min-p is compared with probabilities, not with their share of the largest',
+    'other samples',
+    'token-distribution/C4',
+  ],
+  'min-p-before-top-p': [
+    'min-p leaves tokens out before top-p does',
+    'other samples',
+    'token-distribution/C4',
+  ],
+  'penalty-divides-all': [
+    'the repetition penalty divides negative logits, too',
+    'tokens below zero are repeated more',
+    'token-distribution/C4',
+  ],
+  'penalty-for-each-occurrence': [
+    'the repetition penalty is applied as often as a token has occurred',
+    'what was said twice is never said again',
+    'token-distribution/C4',
+  ],
+  'penalty-of-output-alone': [
+    'the repetition penalty passes over the first of the previous tokens, as if the prompt did not count',
+    'the prompt is repeated',
+    'token-distribution/C4',
+  ],
+  'bias-after-penalty': [
+    'the logit bias is added after the repetition penalty',
+    'other samples',
+    'token-distribution/C4',
+  ],
+  'adjustments-for-sampling-alone': [
+    'greedy choice takes the logits as they are',
+    'logit bias and repetition penalty have no effect',
+    'token-choice/C1',
+  ],
+  'earliest-beginning-stops': [
+    'of several stop strings the one that begins first counts, not the one that is complete first',
+    'the end depends on how the text was cut into tokens',
+    'stop-strings/C3',
+  ],
+  'stop-string-at-the-end-alone': [
+    'a stop string is looked for at the end of the text only',
+    'one inside a token is passed over',
+    'stop-strings/C3',
+  ],
+  'beginning-of-a-stop-string-shown': [
+    'text is shown that a stop string begins with',
+    'it would have to be taken back',
+    'stop-strings/C4',
+  ],
   'temperature-multiplies': ['logits are multiplied by the temperature', 'other samples', 'token-choice/C3'],
   'acceptance-inverted': [
     'a drafted token is accepted with p / q instead of q / p',

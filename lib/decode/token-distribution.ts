@@ -1,7 +1,7 @@
 /**
  * SPEC #token-distribution — from logits and the tokens before to the distribution that a token is drawn from.
  *
- * All arithmetic is binary64 on the stored logits, in every mode (numerics/N8, token-distribution/C3).
+ * All arithmetic is binary64 on the stored logits, in every mode (numerics/N8, token-distribution/C3), in the order of the steps (token-distribution/C4).
  *
  * @module
  */

@@ -4,14 +4,17 @@
  * @module
  */
 
+import { logProbabilities } from '../decode/log-probabilities.ts';
 import { promptPositions, segmentPosition } from '../decode/positions.ts';
 import { profiles } from '../decode/profiles.ts';
 import { checkConfidenceThreshold, endsByConfidence } from '../decode/termination.ts';
-import { greedyChoice, samplingChoice } from '../decode/token-choice.ts';
+import { adjustedGreedyChoice, samplingChoice } from '../decode/token-choice.ts';
+import type { LogitAdjustments } from '../decode/token-distribution.ts';
 import { DataError, show } from '../errors.ts';
 import { roundToBf16 } from '../math/float.ts';
 import { replayedUniforms } from '../math/random.ts';
 import { parseWith, z } from '../schema.ts';
+import { stopStringMatcher } from '../text/stop-strings.ts';
 import { metrics, segmentSizes, strategies } from '../train/segmentation.ts';
 import { type CaseOf, withNumbers } from './case.ts';
 import { verificationRound, verificationRoundInput } from './verification-round.ts';
@@ -29,6 +32,13 @@ const ARITHMETICS: Readonly<Record<string, (value: number) => number>> = {
   bf16: (value) => roundToBf16(Math.fround(value)),
 };
 
+/** What changes logits before a choice; cases that have none of it leave the members out. */
+const adjustments = {
+  previous_tokens: z.array(z.int().min(0)).optional(),
+  repetition_penalty: z.number().optional(),
+  logit_bias: z.array(z.tuple([z.int().min(0), anyNumber])).optional(),
+};
+
 const inputs = {
   positions: z.strictObject({
     prompt_tokens: z.int().min(1),
@@ -40,13 +50,22 @@ const inputs = {
     confidence: optional(anyNumber),
     arithmetic: oneOf(Object.keys(ARITHMETICS)),
   }),
-  greedy: z.strictObject({ logits: z.array(anyNumber).min(1) }),
+  greedy: z.strictObject({ logits: z.array(anyNumber).min(1), ...adjustments }),
   sample: z.strictObject({
     logits: z.array(anyNumber).min(1),
     temperature: z.number(),
     top_k: optional(z.int()),
     top_p: optional(z.number()),
     uniform: z.number(),
+    min_p: z.number().optional(),
+    ...adjustments,
+  }),
+  log_probability: z.strictObject({ logits: z.array(anyNumber).min(1), id: z.int().min(0) }),
+  most_probable: z.strictObject({ logits: z.array(anyNumber).min(1), count: z.int().min(0) }),
+  stop_strings: z.strictObject({
+    pieces: z.array(z.string()),
+    stop_strings: z.array(z.string()),
+    keep: z.boolean(),
   }),
   segment: z.strictObject({
     strategy: oneOf(strategies.keys()),
@@ -84,18 +103,50 @@ export function dataValue({ function: name, input }: Pick<CaseOf<'data'>, 'funct
       checkConfidenceThreshold(confidence, 'confidence');
       return endsByConfidence(stop_probability, confidence, ARITHMETICS[arithmetic]!);
     }
-    case 'greedy':
-      return greedyChoice(Float64Array.from(given(inputs.greedy).logits), []);
+    case 'greedy': {
+      const { logits, previous_tokens = [], ...adjusting } = given(inputs.greedy);
+      return adjustedGreedyChoice(adjustmentsOf(adjusting))(Float64Array.from(logits), previous_tokens);
+    }
     case 'sample': {
-      const { logits, temperature, top_k, top_p, uniform } = given(inputs.sample);
+      const {
+        logits,
+        temperature,
+        top_k,
+        top_p,
+        uniform,
+        min_p,
+        previous_tokens = [],
+        ...adjusting
+      } = given(inputs.sample);
       const uniforms = replayedUniforms([uniform]);
       const choice = samplingChoice({
         temperature,
         ...(top_k === null ? {} : { topK: top_k }),
         ...(top_p === null ? {} : { topP: top_p }),
+        ...(min_p === undefined ? {} : { minP: min_p }),
+        ...adjustmentsOf(adjusting),
         uniforms,
       });
-      return choice(Float64Array.from(logits), []);
+      return choice(Float64Array.from(logits), previous_tokens);
+    }
+    case 'log_probability': {
+      const { logits, id } = given(inputs.log_probability);
+      return logProbabilities(Float64Array.from(logits), id, 0).logProbability;
+    }
+    case 'most_probable': {
+      const { logits, count } = given(inputs.most_probable);
+      return logProbabilities(Float64Array.from(logits), 0, count).alternatives.map(({ id }) => id);
+    }
+    case 'stop_strings': {
+      const { pieces, stop_strings, keep } = given(inputs.stop_strings);
+      const matcher = stopStringMatcher(stop_strings, { keep });
+      const certain: string[] = [];
+      for (const piece of pieces) {
+        const { text, found } = matcher.push(piece);
+        certain.push(text);
+        if (found !== null) return [certain, found];
+      }
+      return [[...certain, matcher.flush()], null];
     }
     case 'segment': {
       const { strategy, uncertainties, max_steps, min_threshold, ratio_threshold, theta } = given(
@@ -124,4 +175,17 @@ export function dataValue({ function: name, input }: Pick<CaseOf<'data'>, 'funct
     default:
       throw new DataError({ subject: 'function', expected: dataFunctions.join(', '), found: show(name) });
   }
+}
+
+function adjustmentsOf({
+  repetition_penalty: repetitionPenalty,
+  logit_bias: logitBias,
+}: {
+  readonly repetition_penalty?: number | undefined;
+  readonly logit_bias?: readonly (readonly [number, number])[] | undefined;
+}): LogitAdjustments {
+  return {
+    ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }),
+    ...(logitBias === undefined ? {} : { logitBias: new Map(logitBias) }),
+  };
 }

@@ -44,7 +44,18 @@ export interface Port {
 }
 
 /** Features that a port may claim; cases require them. */
-export const FEATURES = ['rope.llama3', 'sampling', 'segmentation', 'training', 'verification'] as const;
+export const FEATURES = [
+  'log-probabilities',
+  'rope.llama3',
+  'sampling',
+  'sampling.logit-bias',
+  'sampling.min-p',
+  'sampling.repetition-penalty',
+  'segmentation',
+  'stop-strings',
+  'training',
+  'verification',
+] as const;
 
 /** This package as a port, with these kernels. */
 export function referencePort(kit: Kit, kernels: Kernels, version: string): Port {

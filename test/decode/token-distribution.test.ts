@@ -87,7 +87,7 @@ describe('tokenDistribution', () => {
     );
   });
 
-  it('keeps what the processors of Transformers keep, in their order, with the same probabilities', () => {
+  it('token-distribution/C4: keeps what the processors of Transformers keep, in their order, with the same probabilities', () => {
     expect(goldens.distributions.length).toBeGreaterThan(100);
     for (const { logits: x, previous, options, ids, probabilities } of goldens.distributions) {
       const logitBias = new Map<number, number>(options.logitBias);
