@@ -89,6 +89,7 @@ const MAY: Record<string, readonly string[]> = {
     'lib/model',
     'lib/decode',
     'lib/train',
+    'lib/text',
     'lib/checkpoint',
     'lib/conformance',
   ],
