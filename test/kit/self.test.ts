@@ -49,6 +49,8 @@ const OUT_OF_SCOPE: readonly (readonly [RegExp, string])[] = [
   [/^safetensors\/C(3|6)$/, 'about types in a header, and about writing'],
   [/^trace\/T(2|3)$/, 'about the files of this package'],
   [/^conformance/, 'about the judge'],
+  [/^(batching|cost)/, 'how this package runs several at a time, and counts'],
+  [/^kv-cache\/C4$/, 'what is forgotten no case can see; rounds of verification ask for what is kept'],
   [
     /^verification\/C(2|3|9)$/,
     'about runs of two models and their figures; the kit asks for a round on given logits',
