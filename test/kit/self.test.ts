@@ -49,7 +49,7 @@ const OUT_OF_SCOPE: readonly (readonly [RegExp, string])[] = [
   [/^safetensors\/C(3|6)$/, 'about types in a header, and about writing'],
   [/^trace\/T(2|3)$/, 'about the files of this package'],
   [/^conformance/, 'about the judge'],
-  [/^(batching|cost)/, 'how this package runs several at a time, and counts'],
+  [/^(batching|cost|calibration)/, 'how this package runs several at a time, counts, and calibrates'],
   [/^kv-cache\/C4$/, 'what is forgotten no case can see; rounds of verification ask for what is kept'],
   [
     /^verification\/C(2|3|9)$/,
