@@ -1122,8 +1122,8 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'of a prompt, every row of the last layer counts',
     file: 'lib/model/cost.ts',
-    find: '(layers - 1), layerCost(config, T, R, earlier)',
-    replace: '(layers - 1), layerCost(config, T, T, earlier)',
+    find: 'layers - 1), layerCost(config, T, R, earlier)',
+    replace: 'layers - 1), layerCost(config, T, T, earlier)',
     test: 'test/model/cost.test.ts',
     caughtBy: 'counted number by number in another language',
   },
