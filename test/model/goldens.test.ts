@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache } from '../../lib/decode/kv-cache.ts';
-import { profiles } from '../../lib/decode/profiles.ts';
+import { hfGenerateProfile, hfSeparateLastProfile, profiles } from '../../lib/decode/profiles.ts';
 import { baseLayers, features, languageModelHead, tokenEmbeddings } from '../../lib/model/base.ts';
 import { compositionalEmbedder } from '../../lib/model/compositional-embedder.ts';
 import { microStepDecoder } from '../../lib/model/micro-step-decoder.ts';
@@ -128,7 +128,9 @@ describe('free greedy runs in all profiles', () => {
       it(`${name}, ${numerics}: ids, segments, positions, probabilities, stop reason`, () => {
         expect(cases.length).toBeGreaterThan(50);
         for (const { id, model, prompt_ids, confidence, max_tokens, eos_token_id, expected } of cases) {
-          const { ids, stop_reason, macro_steps } = expected[name];
+          // Where nothing is verified, nobody else's token is there to be kept apart.
+          const { ids, stop_reason, macro_steps } =
+            expected[name === hfSeparateLastProfile.name ? hfGenerateProfile.name : name];
           const { tokens, result } = finish(
             generate(models[numerics][model as Name], {
               prompt: prompt_ids,
