@@ -87,8 +87,11 @@ export async function talkTo(
         return parseJson(line, 'it');
       } catch (error) {
         if (!(error instanceof HamburgerError)) throw error;
+        const { expected, found } = error.fault;
         throw new HarnessFault(
-          `a line that is no JSON: ${JSON.stringify(line.slice(0, 200))}; ${error.message}`,
+          isJson(line)
+            ? `a line with what is refused in files, too: expected ${expected}, found ${found}`
+            : `a line that is no JSON: ${JSON.stringify(line.slice(0, 200))}`,
         );
       }
     } catch (error) {
@@ -143,6 +146,15 @@ export async function talkTo(
       clearTimeout(timer);
     },
   };
+}
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** How long a harness may take to stop. */
