@@ -59,6 +59,9 @@ export function headSize(config: ModelConfig): number {
 /** Largest size of a dimension: far above any Llama, and small enough that a product of three is an exact integer. */
 const LARGEST_DIMENSION = 1 << 17;
 
+/** Most layers: several times those of any published model, and few enough that the table of parameters is made in no time. */
+const MOST_LAYERS = 1 << 10;
+
 /** Largest vocabulary; the largest published ones are near 2^18. */
 const LARGEST_VOCABULARY = 1 << 22;
 
@@ -102,7 +105,7 @@ export function configFault(config: ModelConfig): Fault | undefined {
     integer('configuration/C1', 'vocab_size', config.vocabSize, 1, LARGEST_VOCABULARY) ??
     integer('configuration/C1', 'hidden_size', config.hiddenSize, 1, LARGEST_DIMENSION) ??
     integer('configuration/C1', 'intermediate_size', config.intermediateSize, 1, LARGEST_DIMENSION) ??
-    integer('configuration/C1', 'num_hidden_layers', config.numHiddenLayers, 1, LARGEST_DIMENSION) ??
+    integer('configuration/C1', 'num_hidden_layers', config.numHiddenLayers, 1, MOST_LAYERS) ??
     integer('configuration/C1', 'num_attention_heads', config.numAttentionHeads, 1, LARGEST_DIMENSION) ??
     integer('configuration/C1', 'num_key_value_heads', config.numKeyValueHeads, 1, LARGEST_DIMENSION) ??
     integer(
@@ -200,7 +203,7 @@ function hamburgerFault(
       'hamburger.num_micro_layers',
       hamburger.numMicroLayers,
       1,
-      LARGEST_DIMENSION,
+      MOST_LAYERS,
     ) ??
     integer(
       'configuration/C8',

@@ -279,7 +279,7 @@ describe('what is refused', () => {
 
   it.each([
     [0, 0, 'hidden_size', 'an integer from 1 to 131072', '0'],
-    [8, -1, 'num_hidden_layers', 'an integer from 1 to 131072', '-1'],
+    [8, -1, 'num_hidden_layers', 'an integer from 1 to 1024', '-1'],
     [12, 5, 'num_attention_heads', 'a divisor of hidden_size = 12', '5'],
     [12, 4, 'head size (hidden_size / num_attention_heads)', 'an even number, because RoPE turns pairs', '3'],
     [16, 3, 'num_key_value_heads', 'a divisor of num_attention_heads = 2', '3'],
