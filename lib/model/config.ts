@@ -198,13 +198,7 @@ function hamburgerFault(
   const last = config.numHiddenLayers - 1;
   return (
     integer('configuration/C8', 'hamburger.max_steps', hamburger.maxSteps, 1, LARGEST_DIMENSION) ??
-    integer(
-      'configuration/C8',
-      'hamburger.num_micro_layers',
-      hamburger.numMicroLayers,
-      1,
-      MOST_LAYERS,
-    ) ??
+    integer('configuration/C8', 'hamburger.num_micro_layers', hamburger.numMicroLayers, 1, MOST_LAYERS) ??
     integer(
       'configuration/C8',
       'hamburger.num_merger_heads',
