@@ -279,8 +279,8 @@ const signs: readonly (readonly [of: string, file: string, find: string, replace
   [
     'attention',
     'lib/ops/attention.ts',
-    '    kernels.addAttentionTransposed(weights, dout, into.values.rows(...entries));',
-    '    kernels.scale(weights, -1, weights);\n    kernels.addAttentionTransposed(weights, dout, into.values.rows(...entries));\n    kernels.scale(weights, -1, weights);',
+    '    kernels.addAttentionTransposed(weights, dout, gradient(values));',
+    '    kernels.scale(weights, -1, weights);\n    kernels.addAttentionTransposed(weights, dout, gradient(values));\n    kernels.scale(weights, -1, weights);',
   ],
   [
     'silu',
