@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/mutations/*.check.ts'],
-    testTimeout: 120_000,
+    // Some run a whole file of tests, which takes a minute on a busy machine.
+    testTimeout: 600_000,
   },
 });
