@@ -51,7 +51,9 @@ describe('conform trace', () => {
     expect(stdout).toMatch(
       /\nelement {3}\[0, 3\] of \[1, \d+\]\nfound {5}1\nexpected {2}\S+ ± \S+\nmargin {4}\S+, where/,
     );
-    expect(stdout).toMatch(/\ntensors {3}[\d,]+ right, 2 wrong\nlooks as if only one element is wrong, of \d+; all others are right\n$/);
+    expect(stdout).toMatch(
+      /\ntensors {3}[\d,]+ right, 2 wrong\nlooks as if only one element is wrong, of \d+; all others are right\n$/,
+    );
   });
 
   it('NaN is no number that anything could be near to', async () => {
