@@ -7,8 +7,8 @@
  * and a sum of binary32 numbers that is not exactly 0 does not round to 0).
  *
  * The sixteen accumulators are four vectors: vector w holds accumulators 4w to 4w + 3. Several dot products are computed
- * side by side and each is walked several times, one or two of its four vectors at a time: their accumulators then stay in
- * registers. What is side by side, and in which walk, shows in the speed only.
+ * side by side: as many as have their accumulators in registers, or more of them that are walked several times, one of the four
+ * vectors at a time. What is side by side, and in which walk, shows in the speed only.
  */
 
 import { threadScratch } from './layout';
@@ -39,7 +39,8 @@ export function dot(a: usize, b: usize, K: usize): f32 {
 
 /**
  * One row of `a` with four rows that begin at `b` and lie `far` bytes apart, into results `outFar` bytes apart.
- * First vectors 0 and 2 of each, then 1 and 3.
+ * First two of them, then the other two, all four vectors at once: memory is read without a pause, which walking each row twice, two vectors
+ * at a time, would leave. Where the rows are in the caches, that way has fewer loads and is faster; over a whole model it is not.
  *
  * Not inlined: V8 unrolls a loop within a loop, and then has too few registers for these.
  */
@@ -49,62 +50,68 @@ export function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usi
   const zero = f32x4.splat(0);
   const end = a + whole;
   let p = a, q = b, r = q + far, s = r + far, t = s + far;
-  let q0 = zero, q1 = zero, r0 = zero, r1 = zero, s0 = zero, s1 = zero, t0 = zero, t1 = zero;
-  for (; p < end; p += 64, q += 64, r += 64, s += 64, t += 64) {
+  let u0 = zero, u1 = zero, u2 = zero, u3 = zero, v0 = zero, v1 = zero, v2 = zero, v3 = zero;
+  for (; p < end; p += 64, q += 64, r += 64) {
     const x0 = v128.load(p);
-    q0 = multiplyAdd(q0, x0, v128.load(q));
-    r0 = multiplyAdd(r0, x0, v128.load(r));
-    s0 = multiplyAdd(s0, x0, v128.load(s));
-    t0 = multiplyAdd(t0, x0, v128.load(t));
-    const x1 = v128.load(p, 32);
-    q1 = multiplyAdd(q1, x1, v128.load(q, 32));
-    r1 = multiplyAdd(r1, x1, v128.load(r, 32));
-    s1 = multiplyAdd(s1, x1, v128.load(s, 32));
-    t1 = multiplyAdd(t1, x1, v128.load(t, 32));
+    u0 = multiplyAdd(u0, x0, v128.load(q));
+    v0 = multiplyAdd(v0, x0, v128.load(r));
+    const x1 = v128.load(p, 16);
+    u1 = multiplyAdd(u1, x1, v128.load(q, 16));
+    v1 = multiplyAdd(v1, x1, v128.load(r, 16));
+    const x2 = v128.load(p, 32);
+    u2 = multiplyAdd(u2, x2, v128.load(q, 32));
+    v2 = multiplyAdd(v2, x2, v128.load(r, 32));
+    const x3 = v128.load(p, 48);
+    u3 = multiplyAdd(u3, x3, v128.load(q, 48));
+    v3 = multiplyAdd(v3, x3, v128.load(r, 48));
   }
   if (rest) {
-    const x0 = loadLeading(p, rest), x1 = loadLeading(p + 32, rest - 8);
-    q0 = multiplyAdd(q0, x0, loadLeading(q, rest));
-    q1 = multiplyAdd(q1, x1, loadLeading(q + 32, rest - 8));
-    r0 = multiplyAdd(r0, x0, loadLeading(r, rest));
-    r1 = multiplyAdd(r1, x1, loadLeading(r + 32, rest - 8));
-    s0 = multiplyAdd(s0, x0, loadLeading(s, rest));
-    s1 = multiplyAdd(s1, x1, loadLeading(s + 32, rest - 8));
-    t0 = multiplyAdd(t0, x0, loadLeading(t, rest));
-    t1 = multiplyAdd(t1, x1, loadLeading(t + 32, rest - 8));
+    const x0 = loadLeading(p, rest);
+    u0 = multiplyAdd(u0, x0, loadLeading(q, rest));
+    v0 = multiplyAdd(v0, x0, loadLeading(r, rest));
+    const x1 = loadLeading(p + 16, rest - 4);
+    u1 = multiplyAdd(u1, x1, loadLeading(q + 16, rest - 4));
+    v1 = multiplyAdd(v1, x1, loadLeading(r + 16, rest - 4));
+    const x2 = loadLeading(p + 32, rest - 8);
+    u2 = multiplyAdd(u2, x2, loadLeading(q + 32, rest - 8));
+    v2 = multiplyAdd(v2, x2, loadLeading(r + 32, rest - 8));
+    const x3 = loadLeading(p + 48, rest - 12);
+    u3 = multiplyAdd(u3, x3, loadLeading(q + 48, rest - 12));
+    v3 = multiplyAdd(v3, x3, loadLeading(r + 48, rest - 12));
   }
-  const qEven = f32x4.add(q0, q1), rEven = f32x4.add(r0, r1), sEven = f32x4.add(s0, s1), tEven = f32x4.add(t0, t1);
+  const qSum = f32x4.add(f32x4.add(u0, u2), f32x4.add(u1, u3)), rSum = f32x4.add(f32x4.add(v0, v2), f32x4.add(v1, v3));
 
-  q0 = zero; q1 = zero; r0 = zero; r1 = zero; s0 = zero; s1 = zero; t0 = zero; t1 = zero;
-  for (p = a, q = b, r = q + far, s = r + far, t = s + far; p < end; p += 64, q += 64, r += 64, s += 64, t += 64) {
-    const x0 = v128.load(p, 16);
-    q0 = multiplyAdd(q0, x0, v128.load(q, 16));
-    r0 = multiplyAdd(r0, x0, v128.load(r, 16));
-    s0 = multiplyAdd(s0, x0, v128.load(s, 16));
-    t0 = multiplyAdd(t0, x0, v128.load(t, 16));
-    const x1 = v128.load(p, 48);
-    q1 = multiplyAdd(q1, x1, v128.load(q, 48));
-    r1 = multiplyAdd(r1, x1, v128.load(r, 48));
-    s1 = multiplyAdd(s1, x1, v128.load(s, 48));
-    t1 = multiplyAdd(t1, x1, v128.load(t, 48));
+  u0 = zero; u1 = zero; u2 = zero; u3 = zero; v0 = zero; v1 = zero; v2 = zero; v3 = zero;
+  for (p = a; p < end; p += 64, s += 64, t += 64) {
+    const x0 = v128.load(p);
+    u0 = multiplyAdd(u0, x0, v128.load(s));
+    v0 = multiplyAdd(v0, x0, v128.load(t));
+    const x1 = v128.load(p, 16);
+    u1 = multiplyAdd(u1, x1, v128.load(s, 16));
+    v1 = multiplyAdd(v1, x1, v128.load(t, 16));
+    const x2 = v128.load(p, 32);
+    u2 = multiplyAdd(u2, x2, v128.load(s, 32));
+    v2 = multiplyAdd(v2, x2, v128.load(t, 32));
+    const x3 = v128.load(p, 48);
+    u3 = multiplyAdd(u3, x3, v128.load(s, 48));
+    v3 = multiplyAdd(v3, x3, v128.load(t, 48));
   }
-  if (rest > 4) {
-    const x0 = loadLeading(p + 16, rest - 4), x1 = loadLeading(p + 48, rest - 12);
-    q0 = multiplyAdd(q0, x0, loadLeading(q + 16, rest - 4));
-    q1 = multiplyAdd(q1, x1, loadLeading(q + 48, rest - 12));
-    r0 = multiplyAdd(r0, x0, loadLeading(r + 16, rest - 4));
-    r1 = multiplyAdd(r1, x1, loadLeading(r + 48, rest - 12));
-    s0 = multiplyAdd(s0, x0, loadLeading(s + 16, rest - 4));
-    s1 = multiplyAdd(s1, x1, loadLeading(s + 48, rest - 12));
-    t0 = multiplyAdd(t0, x0, loadLeading(t + 16, rest - 4));
-    t1 = multiplyAdd(t1, x1, loadLeading(t + 48, rest - 12));
+  if (rest) {
+    const x0 = loadLeading(p, rest);
+    u0 = multiplyAdd(u0, x0, loadLeading(s, rest));
+    v0 = multiplyAdd(v0, x0, loadLeading(t, rest));
+    const x1 = loadLeading(p + 16, rest - 4);
+    u1 = multiplyAdd(u1, x1, loadLeading(s + 16, rest - 4));
+    v1 = multiplyAdd(v1, x1, loadLeading(t + 16, rest - 4));
+    const x2 = loadLeading(p + 32, rest - 8);
+    u2 = multiplyAdd(u2, x2, loadLeading(s + 32, rest - 8));
+    v2 = multiplyAdd(v2, x2, loadLeading(t + 32, rest - 8));
+    const x3 = loadLeading(p + 48, rest - 12);
+    u3 = multiplyAdd(u3, x3, loadLeading(s + 48, rest - 12));
+    v3 = multiplyAdd(v3, x3, loadLeading(t + 48, rest - 12));
   }
-  const results = fourTrees(
-    f32x4.add(qEven, f32x4.add(q0, q1)),
-    f32x4.add(rEven, f32x4.add(r0, r1)),
-    f32x4.add(sEven, f32x4.add(s0, s1)),
-    f32x4.add(tEven, f32x4.add(t0, t1)),
-  );
+  const sSum = f32x4.add(f32x4.add(u0, u2), f32x4.add(u1, u3)), tSum = f32x4.add(f32x4.add(v0, v2), f32x4.add(v1, v3));
+  const results = fourTrees(qSum, rSum, sSum, tSum);
   storeLanes(out, outFar, results);
 }
 
