@@ -14,6 +14,8 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 interface Report {
   readonly testResults: readonly {
+    /** Of the file as a whole; why it could not be loaded, if it could not. */
+    readonly message: string;
     readonly assertionResults: readonly { readonly title: string; readonly status: string }[];
   }[];
 }
@@ -28,6 +30,11 @@ function run(index: number, file: string): { passed: string[]; failed: string[] 
   );
   expect(child.error).toBeUndefined();
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+  const unloaded = testResults.filter(({ assertionResults }) => assertionResults.length === 0);
+  expect(
+    unloaded.map(({ message }) => message),
+    'every file can be loaded',
+  ).toEqual([]);
   const results = testResults.flatMap(({ assertionResults }) => assertionResults);
   const titles = (status: string) =>
     results.filter((result) => result.status === status).map(({ title }) => title.replaceAll("'", ''));

@@ -1,11 +1,12 @@
 /**
  * Compiles `assembly/` to WebAssembly and writes it, in base64, to `binary.ts`, twice: for a shared memory that grows, and for
- * a memory of fixed size where there is no `SharedArrayBuffer`. The same sources give the same file, byte for byte.
+ * a memory of fixed size where there is no `SharedArrayBuffer`. The same sources give the same file, byte for byte; then it is not
+ * touched, so that it does not look newer than what was built of it.
  *
  * Usage: `node lib/kernels/simd/build.mjs`
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -72,5 +73,7 @@ export const FIXED_BINARY =
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(join(folder, 'binary.ts'), await binaryModule((file) => readFileSync(file, 'utf8')));
+  const path = join(folder, 'binary.ts');
+  const text = await binaryModule((file) => readFileSync(file, 'utf8'));
+  if (!(existsSync(path) && readFileSync(path, 'utf8') === text)) writeFileSync(path, text);
 }
