@@ -4,11 +4,11 @@
  * @module
  */
 
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, type Stats, statSync } from 'node:fs';
 import { normalize } from 'node:path';
 import { readJson } from '../checkpoint/folder-files.ts';
 import { placeIn } from '../checkpoint/place.ts';
-import { HamburgerError } from '../errors.ts';
+import { HamburgerError, show } from '../errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Answer, type Claim, parseAnswer, parseClaim } from './case.ts';
 import { readTensors } from './kit.ts';
@@ -40,16 +40,25 @@ export function withDump(answer: Answer, folder: string): PortOutput {
   const { dump } = answer;
   const inside = normalize(dump);
   if (/^([/\\]|\.\.([/\\]|$)|[A-Za-z]:)/.test(inside))
-    return errored(`the dump ${JSON.stringify(dump)} is not below the case's folder`);
+    return errored(`the dump ${show(dump)} is not below the case's folder`);
   return caught(() => ({ answer, tensors: readDump(placeIn(folder, inside), dump) }));
 }
 
 function readDump(path: string, name: string): Map<string, Tensor> {
-  const status = statSync(path, { throwIfNoEntry: false });
-  if (status === undefined || !status.isFile()) throw new UnreadableDump(`there is no file ${name}`);
+  const status = statusOf(path);
+  if (status === undefined || !status.isFile()) throw new UnreadableDump(`there is no file ${show(name)}`);
   if (status.size > MAX_DUMP_BYTES)
-    throw new UnreadableDump(`${name} has ${status.size} bytes, more than ${MAX_DUMP_BYTES}`);
+    throw new UnreadableDump(`${show(name)} has ${status.size} bytes, more than ${MAX_DUMP_BYTES}`);
   return readTensors(path);
+}
+
+/** What the system says of a path; `undefined` if there is nothing, as for names that no file can have: too long, or with a NUL. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 class UnreadableDump extends Error {}

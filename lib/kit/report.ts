@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DataError } from '../errors.ts';
+import { DataError, show } from '../errors.ts';
 import { parseWith, z } from '../schema.ts';
 import type { Claim } from './case.ts';
 import type { CaseOutcome, CaseVerdict } from './judge.ts';
@@ -119,28 +119,24 @@ const stored = z.object({
  */
 export function verifyReport(json: unknown, subject: string, kit: Kit): Conclusion {
   const report = parseWith(stored, json, subject);
-  const check = (place: string, expected: string, found: string): void => {
-    if (expected !== found) throw new DataError({ subject: `${subject}: ${place}`, expected, found });
+  const fail = (place: string, expected: string, found: string): never => {
+    throw new DataError({ subject: `${subject}: ${place}`, expected, found });
+  };
+  const check = (place: string, expected: string | number, found: string | number): void => {
+    if (expected !== found) fail(place, show(expected), show(found));
   };
   check('kit.sha256', kit.sha256, report.kit.sha256);
   check('kit.version', kit.description.kit, report.kit.version);
   const known = new Map(kit.cases.map((each) => [each.id, each]));
   const seen = new Set<string>();
   for (const { id, suite, outcome, worst } of report.cases) {
-    check(
-      `case ${id}`,
-      'a case of the kit, once',
-      known.has(id) && !seen.has(id)
-        ? 'a case of the kit, once'
-        : seen.has(id)
-          ? 'a second verdict'
-          : 'no such case',
-    );
+    const asked = known.get(id);
+    if (asked === undefined) fail(`case ${show(id)}`, 'a case of the kit', 'no such case');
+    if (seen.has(id)) fail(`case ${id}`, 'one verdict', 'a second verdict');
     seen.add(id);
-    check(`suite of ${id}`, known.get(id)!.suite, suite);
-    if (outcome === 'right' && worst !== null) {
-      check(`margin of ${id}`, 'at most 1', Number(worst.margin) <= 1 ? 'at most 1' : `${worst.margin}`);
-    }
+    check(`suite of ${id}`, asked!.suite, suite);
+    if (outcome === 'right' && worst !== null && !(Number(worst.margin) <= 1))
+      fail(`margin of ${id}`, 'at most 1', show(worst.margin));
   }
   const { conclusion, counts, missing } = conclude(
     kit.cases.length,
@@ -153,8 +149,8 @@ export function verifyReport(json: unknown, subject: string, kit: Kit): Conclusi
     })),
   );
   check('conclusion', conclusion, report.conclusion);
-  check('missing', `${missing}`, `${report.missing}`);
+  check('missing', missing, report.missing);
   for (const outcome of Object.keys(counts) as CaseOutcome[])
-    check(`counts.${outcome}`, `${counts[outcome]}`, `${report.counts[outcome]}`);
+    check(`counts.${outcome}`, counts[outcome], report.counts[outcome]);
   return conclusion;
 }

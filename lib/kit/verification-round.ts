@@ -9,6 +9,7 @@ import { rolledBack } from '../decode/roll-back.ts';
 import { choosing, verdictOn } from '../decode/verdict.ts';
 import { verificationPolicy } from '../decode/verification-policy.ts';
 import { checkVerification } from '../decode/verified.ts';
+import { DataError } from '../errors.ts';
 import { recordedUniforms, replayedUniforms } from '../math/random.ts';
 import { z } from '../schema.ts';
 import { tensorOf } from '../tensor/tensor.ts';
@@ -44,11 +45,14 @@ export function verificationRound(input: z.infer<typeof verificationRoundInput>)
   checkVerification({ policy, target: true, sampling, draftSteps: 1, draftConfidence: 0 });
   const uniforms = recordedUniforms(replayedUniforms(input.uniforms));
   const how = choosing(sampling ? { temperature, uniforms } : undefined, {});
-  const drafted = segments.flat().map((id, i) => ({
+  const V = input.target_logits[0]!.length;
+  const draft = segments.flat();
+  checkLogits('draft_logits', input.draft_logits, sampling ? draft.length : null, V);
+  checkLogits('target_logits', input.target_logits, draft.length + 1, V);
+  const drafted = draft.map((id, i) => ({
     id,
     distribution: sampling ? how.distribution(Float64Array.from(input.draft_logits[i]!), []) : null,
   }));
-  const V = input.target_logits[0]!.length;
   const scores = tensorOf('f64', [drafted.length + 1, V], input.target_logits.flat());
   const { accepted, next } = verdictOn(drafted, [], scores, policy, how, input.eos_token_ids);
   const drawn = uniforms.drawn.length;
@@ -56,4 +60,18 @@ export function verificationRound(input: z.infer<typeof verificationRoundInput>)
   const left = rolledBack({ tokensBefore, segments, accepted, next }, profiles.get(input.profile)!);
   const pending = left.pending.map(({ position, tokens }) => [position, tokens]);
   return [accepted, next, drawn, left.entriesKept, pending];
+}
+
+/** Whether there are logits for each of `count` places, if they are read at all, and every row has V of them. */
+function checkLogits(
+  subject: string,
+  rows: readonly (readonly number[])[],
+  count: number | null,
+  V: number,
+): void {
+  const other = rows.find((row) => row.length !== V);
+  if (other !== undefined)
+    throw new DataError({ subject, expected: `rows of ${V} logits`, found: `one of ${other.length}` });
+  if (count !== null && rows.length !== count)
+    throw new DataError({ subject, expected: `${count} rows of logits`, found: `${rows.length}` });
 }

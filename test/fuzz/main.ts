@@ -21,24 +21,17 @@ const FINDINGS = 'fuzz-findings';
 
 /** The exit code. */
 export async function main(args: readonly string[]): Promise<number> {
-  const { positionals, values } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      runs: { type: 'string', default: '10000' },
-      seed: { type: 'string', default: '1' },
-      replay: { type: 'string' },
-    },
-  });
-  const [name] = positionals;
+  const parsed = parsedFrom(args);
+  const name = parsed?.positionals[0];
   const chosen = name === 'all' ? targets : targets.filter((target) => target.name === name);
-  const runs = Number(values.runs);
-  if (chosen.length === 0 || positionals.length !== 1 || !Number.isSafeInteger(runs)) {
+  const runs = Number(parsed?.values.runs);
+  if (parsed?.positionals.length !== 1 || chosen.length === 0 || !Number.isSafeInteger(runs)) {
     console.error(
       `npm run fuzz -- TARGET [--runs N] [--seed S] [--replay FOLDER]\nTARGET is all or one of ${targets.map((target) => target.name).join(', ')}`,
     );
     return 2;
   }
+  const { values } = parsed;
   const { scratch, close } = openScratch();
   try {
     if (values.replay !== undefined) {
@@ -74,6 +67,23 @@ export async function main(args: readonly string[]): Promise<number> {
     return kept.count() === 0 ? 0 : 1;
   } finally {
     close();
+  }
+}
+
+/** `undefined` for an option that there is not. */
+function parsedFrom(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        runs: { type: 'string', default: '10000' },
+        seed: { type: 'string', default: '1' },
+        replay: { type: 'string' },
+      },
+    });
+  } catch {
+    return undefined;
   }
 }
 

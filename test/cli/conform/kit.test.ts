@@ -81,7 +81,7 @@ describe('conform run', () => {
     [
       'a dump that is not there',
       `say({ seq: m.seq, status: 'ok', dump: 'none.safetensors' });`,
-      /there is no file none\.safetensors/,
+      /there is no file "none\.safetensors"/,
     ],
     [
       'a dump elsewhere',
@@ -385,7 +385,7 @@ describe('conform verify', () => {
     };
     expect(await altered((copy) => (copy.conclusion = 'conforms'))).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('conclusion: expected partial, found conforms'),
+      stderr: expect.stringContaining('conclusion: expected "partial", found "conforms"'),
     });
     expect(await altered((copy) => (copy.kit.sha256 = '0'))).toMatchObject({
       code: 2,
