@@ -43,6 +43,19 @@ describe.each(['f64', 'f32'] as const)('attention, %s', (numerics) => {
     );
   });
 
+  it.each([
+    ['none', [1, 0]],
+    ['more than there are', [4, 1]],
+  ])('softmax/C2: refuses a row that sees %s of the entries', (_, visible) => {
+    const inputs = {
+      queries: zeros(numerics, [2, 4, 2]),
+      keys: zeros(numerics, [3, 2, 2]),
+      values: zeros(numerics, [3, 2, 2]),
+      visible,
+    };
+    expect(() => attention(kernels, inputs, discardTrace)).toThrow('softmax/C2');
+  });
+
   it('query head h reads key/value head floor(h / (H / Hkv)), not h mod Hkv', () => {
     const values = tensorOf(numerics, [1, 2, 2], [1, 1, 2, 2]);
     const context = attention(
