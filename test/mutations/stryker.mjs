@@ -14,21 +14,33 @@ import { fileURLToPath } from 'node:url';
 const STRYKER = ['@stryker-mutator/core@10.1.1', '@stryker-mutator/vitest-runner@10.1.1'];
 const NODE = { package: `node-${process.platform}-${process.arch}`, version: '24.21.0' };
 
-/** What is changed, and the tests that have to notice: the fast ones of the same folder, and SPEC's examples. */
+/**
+ * What is changed, and the tests that have to notice: first the fast ones of the same folder, and SPEC's examples; then, for what these do not
+ * notice, tests of whole models, which take ten times as long as all others together.
+ */
 const AREAS = {
-  ops: { mutate: ['lib/ops/*.ts'], tests: ['test/ops/*.test.ts', 'test/spec/*.test.ts'] },
+  ops: {
+    mutate: ['lib/ops/*.ts'],
+    tests: ['test/ops/*.test.ts', 'test/spec/*.test.ts'],
+    slowTests: ['test/model/*.test.ts'],
+  },
   model: {
     mutate: ['lib/model/*.ts'],
-    // Without the goldens of whole models, which take ten times as long as all others together.
     tests: [
       'test/model/{base,compositional-embedder,config,cost,micro-step-decoder,stop-head,weights}.test.ts',
       'test/spec/*.test.ts',
     ],
+    slowTests: ['test/model/goldens.test.ts', 'test/decode/{accounting,generate,generate-batch}.test.ts'],
   },
-  decode: { mutate: ['lib/decode/*.ts'], tests: ['test/decode/*.test.ts', 'test/spec/*.test.ts'] },
+  decode: {
+    mutate: ['lib/decode/*.ts'],
+    tests: ['test/decode/*.test.ts', 'test/spec/*.test.ts'],
+    slowTests: ['test/model/goldens.test.ts', 'test/kit/self.test.ts'],
+  },
   conformance: {
     mutate: ['lib/conformance/*.ts', '!lib/conformance/mistake-notes.ts'],
-    tests: ['test/conformance/*.test.ts', 'test/kit/*.test.ts', 'test/spec/*.test.ts'],
+    tests: ['test/conformance/*.test.ts', 'test/spec/*.test.ts'],
+    slowTests: ['test/kit/*.test.ts'],
   },
 };
 
@@ -64,8 +76,13 @@ function copyProject() {
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: copy, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-function configure(area, { mutate, tests }) {
-  const vitest = `vitest.stryker-${area}.config.mjs`;
+/**
+ * Changes what `mutate` says, and runs `tests`.
+ *
+ * @returns every change, with its file
+ */
+function stryker(name, mutate, tests) {
+  const vitest = `vitest.stryker-${name}.config.mjs`;
   writeFileSync(
     join(copy, vitest),
     `export default { test: { include: ${JSON.stringify(tests)}, testTimeout: 60000 } };\n`,
@@ -80,15 +97,33 @@ function configure(area, { mutate, tests }) {
     ignoreStatic: true,
     // There is no JavaScript interface in this TypeScript for Stryker to rewrite the settings with; nothing asks for that.
     tsconfigFile: 'none.json',
+    // Nothing imports the tests' types, and the sources of WebAssembly are no TypeScript.
+    disableTypeChecks: false,
+    // The copy is there for this.
+    inPlace: true,
     concurrency: 2,
     timeoutMS: 20_000,
-    reporters: ['clear-text', 'progress-append-only', 'json'],
-    jsonReporter: { fileName: `${area}.json` },
-    tempDirName: `.stryker-${area}`,
+    reporters: ['progress-append-only', 'json'],
+    jsonReporter: { fileName: `${name}.json` },
+    tempDirName: `.stryker-${name}`,
   };
-  const file = `stryker-${area}.json`;
+  const file = `stryker-${name}.json`;
   writeFileSync(join(copy, file), JSON.stringify(config, null, 2));
-  return file;
+  const program = join(copy, 'node_modules/@stryker-mutator/core/bin/stryker.js');
+  const { status } = spawnSync(node, [program, 'run', file], { cwd: copy, stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+  const { files } = JSON.parse(readFileSync(join(copy, `${name}.json`), 'utf8'));
+  return Object.entries(files).flatMap(([path, { mutants }]) =>
+    mutants.map((mutant) => ({ ...mutant, path })),
+  );
+}
+
+const wasMissed = ({ status }) => status === 'Survived' || status === 'NoCoverage';
+const wasCaught = ({ status }) => status === 'Killed' || status === 'Timeout';
+
+/** Where a change is, and what it is. */
+function described({ path, location: { start, end }, replacement }) {
+  return `${path}:${start.line}:${start.column}-${end.line}:${end.column} ${replacement}`;
 }
 
 const areas = process.argv.slice(2);
@@ -99,19 +134,23 @@ if (areas.length === 0 || unknown.length > 0) {
 }
 const node = newerNode();
 copyProject();
-const program = join(copy, 'node_modules/@stryker-mutator/core/bin/stryker.js');
 for (const area of areas) {
-  const { status } = spawnSync(node, [program, 'run', configure(area, AREAS[area])], {
-    cwd: copy,
-    stdio: 'inherit',
-  });
-  if (status !== 0) process.exit(1);
-  const mutants = Object.values(JSON.parse(readFileSync(join(copy, `${area}.json`), 'utf8')).files).flatMap(
-    ({ mutants }) => mutants,
+  const { mutate, tests, slowTests } = AREAS[area];
+  const all = stryker(area, mutate, tests);
+  const missedFirst = all.filter(wasMissed);
+  const ranges = missedFirst.map(
+    ({ path, location: { start, end } }) => `${path}:${start.line}:${start.column}-${end.line}:${end.column}`,
   );
-  const count = (...kinds) => mutants.filter(({ status }) => kinds.includes(status)).length;
-  const [caught, missed] = [count('Killed', 'Timeout'), count('Survived', 'NoCoverage')];
-  console.log(
-    `${area}: ${caught} of ${caught + missed} caught, ${((100 * caught) / (caught + missed)).toFixed(1)} %`,
+  const caughtLater = new Set(
+    missedFirst.length === 0
+      ? []
+      : stryker(`${area}-slow`, [...new Set(ranges)], slowTests)
+          .filter(wasCaught)
+          .map(described),
   );
+  const missed = missedFirst.filter((mutant) => !caughtLater.has(described(mutant)));
+  const caught = all.filter(wasCaught).length + missedFirst.length - missed.length;
+  for (const mutant of missed) console.log(`not noticed: ${mutant.mutatorName} ${described(mutant)}`);
+  const share = (100 * caught) / (caught + missed.length);
+  console.log(`${area}: ${caught} of ${caught + missed.length} caught, ${share.toFixed(1)} %`);
 }
