@@ -38,80 +38,56 @@ export function dot(a: usize, b: usize, K: usize): f32 {
 }
 
 /**
- * One row of `a` with four rows that begin at `b` and lie `far` bytes apart, into results `outFar` bytes apart.
- * First two of them, then the other two, all four vectors at once: memory is read without a pause, which walking each row twice, two vectors
- * at a time, would leave. Where the rows are in the caches, that way has fewer loads and is faster; over a whole model it is not.
+ * One row of `a` with two rows at `q` and `r`: the sums of their four vectors, as the first two steps of the tree add them, go to `sums`.
+ *
+ * All four vectors at once, of two rows: memory is read without a pause, which walking four rows twice, two vectors at a time, would leave.
+ * Where the rows are in the caches, that has fewer loads and is faster; over a whole model it is not.
  *
  * Not inlined: V8 unrolls a loop within a loop, and then has too few registers for these.
  */
-export function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
-  const whole: usize = (K & ~15) << 2;
+function twoRows(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
   const rest: i32 = <i32>(K & 15);
-  const zero = f32x4.splat(0);
-  const end = a + whole;
-  let p = a, q = b, r = q + far, s = r + far, t = s + far;
-  let u0 = zero, u1 = zero, u2 = zero, u3 = zero, v0 = zero, v1 = zero, v2 = zero, v3 = zero;
-  for (; p < end; p += 64, q += 64, r += 64) {
-    const x0 = v128.load(p);
-    u0 = multiplyAdd(u0, x0, v128.load(q));
-    v0 = multiplyAdd(v0, x0, v128.load(r));
-    const x1 = v128.load(p, 16);
-    u1 = multiplyAdd(u1, x1, v128.load(q, 16));
-    v1 = multiplyAdd(v1, x1, v128.load(r, 16));
-    const x2 = v128.load(p, 32);
-    u2 = multiplyAdd(u2, x2, v128.load(q, 32));
-    v2 = multiplyAdd(v2, x2, v128.load(r, 32));
-    const x3 = v128.load(p, 48);
-    u3 = multiplyAdd(u3, x3, v128.load(q, 48));
-    v3 = multiplyAdd(v3, x3, v128.load(r, 48));
+  let q0 = f32x4.splat(0), q1 = q0, q2 = q0, q3 = q0, r0 = q0, r1 = q0, r2 = q0, r3 = q0;
+  for (const end = a + ((K & ~15) << 2); a < end; a += 64, q += 64, r += 64) {
+    const x0 = v128.load(a);
+    q0 = multiplyAdd(q0, x0, v128.load(q));
+    r0 = multiplyAdd(r0, x0, v128.load(r));
+    const x1 = v128.load(a, 16);
+    q1 = multiplyAdd(q1, x1, v128.load(q, 16));
+    r1 = multiplyAdd(r1, x1, v128.load(r, 16));
+    const x2 = v128.load(a, 32);
+    q2 = multiplyAdd(q2, x2, v128.load(q, 32));
+    r2 = multiplyAdd(r2, x2, v128.load(r, 32));
+    const x3 = v128.load(a, 48);
+    q3 = multiplyAdd(q3, x3, v128.load(q, 48));
+    r3 = multiplyAdd(r3, x3, v128.load(r, 48));
   }
   if (rest) {
-    const x0 = loadLeading(p, rest);
-    u0 = multiplyAdd(u0, x0, loadLeading(q, rest));
-    v0 = multiplyAdd(v0, x0, loadLeading(r, rest));
-    const x1 = loadLeading(p + 16, rest - 4);
-    u1 = multiplyAdd(u1, x1, loadLeading(q + 16, rest - 4));
-    v1 = multiplyAdd(v1, x1, loadLeading(r + 16, rest - 4));
-    const x2 = loadLeading(p + 32, rest - 8);
-    u2 = multiplyAdd(u2, x2, loadLeading(q + 32, rest - 8));
-    v2 = multiplyAdd(v2, x2, loadLeading(r + 32, rest - 8));
-    const x3 = loadLeading(p + 48, rest - 12);
-    u3 = multiplyAdd(u3, x3, loadLeading(q + 48, rest - 12));
-    v3 = multiplyAdd(v3, x3, loadLeading(r + 48, rest - 12));
+    const x0 = loadLeading(a, rest);
+    q0 = multiplyAdd(q0, x0, loadLeading(q, rest));
+    r0 = multiplyAdd(r0, x0, loadLeading(r, rest));
+    const x1 = loadLeading(a + 16, rest - 4);
+    q1 = multiplyAdd(q1, x1, loadLeading(q + 16, rest - 4));
+    r1 = multiplyAdd(r1, x1, loadLeading(r + 16, rest - 4));
+    const x2 = loadLeading(a + 32, rest - 8);
+    q2 = multiplyAdd(q2, x2, loadLeading(q + 32, rest - 8));
+    r2 = multiplyAdd(r2, x2, loadLeading(r + 32, rest - 8));
+    const x3 = loadLeading(a + 48, rest - 12);
+    q3 = multiplyAdd(q3, x3, loadLeading(q + 48, rest - 12));
+    r3 = multiplyAdd(r3, x3, loadLeading(r + 48, rest - 12));
   }
-  const qSum = f32x4.add(f32x4.add(u0, u2), f32x4.add(u1, u3)), rSum = f32x4.add(f32x4.add(v0, v2), f32x4.add(v1, v3));
+  v128.store(sums, f32x4.add(f32x4.add(q0, q2), f32x4.add(q1, q3)));
+  v128.store(sums, f32x4.add(f32x4.add(r0, r2), f32x4.add(r1, r3)), 16);
+}
 
-  u0 = zero; u1 = zero; u2 = zero; u3 = zero; v0 = zero; v1 = zero; v2 = zero; v3 = zero;
-  for (p = a; p < end; p += 64, s += 64, t += 64) {
-    const x0 = v128.load(p);
-    u0 = multiplyAdd(u0, x0, v128.load(s));
-    v0 = multiplyAdd(v0, x0, v128.load(t));
-    const x1 = v128.load(p, 16);
-    u1 = multiplyAdd(u1, x1, v128.load(s, 16));
-    v1 = multiplyAdd(v1, x1, v128.load(t, 16));
-    const x2 = v128.load(p, 32);
-    u2 = multiplyAdd(u2, x2, v128.load(s, 32));
-    v2 = multiplyAdd(v2, x2, v128.load(t, 32));
-    const x3 = v128.load(p, 48);
-    u3 = multiplyAdd(u3, x3, v128.load(s, 48));
-    v3 = multiplyAdd(v3, x3, v128.load(t, 48));
-  }
-  if (rest) {
-    const x0 = loadLeading(p, rest);
-    u0 = multiplyAdd(u0, x0, loadLeading(s, rest));
-    v0 = multiplyAdd(v0, x0, loadLeading(t, rest));
-    const x1 = loadLeading(p + 16, rest - 4);
-    u1 = multiplyAdd(u1, x1, loadLeading(s + 16, rest - 4));
-    v1 = multiplyAdd(v1, x1, loadLeading(t + 16, rest - 4));
-    const x2 = loadLeading(p + 32, rest - 8);
-    u2 = multiplyAdd(u2, x2, loadLeading(s + 32, rest - 8));
-    v2 = multiplyAdd(v2, x2, loadLeading(t + 32, rest - 8));
-    const x3 = loadLeading(p + 48, rest - 12);
-    u3 = multiplyAdd(u3, x3, loadLeading(s + 48, rest - 12));
-    v3 = multiplyAdd(v3, x3, loadLeading(t + 48, rest - 12));
-  }
-  const sSum = f32x4.add(f32x4.add(u0, u2), f32x4.add(u1, u3)), tSum = f32x4.add(f32x4.add(v0, v2), f32x4.add(v1, v3));
-  const results = fourTrees(qSum, rSum, sSum, tSum);
+/** One row of `a` with four rows that begin at `b` and lie `far` bytes apart, into results `outFar` bytes apart. */
+// @ts-ignore: decorator
+@inline
+export function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
+  const sums = threadScratch();
+  twoRows(a, b, b + far, K, sums);
+  twoRows(a, b + 2 * far, b + 3 * far, K, sums + 32);
+  const results = fourTrees(v128.load(sums), v128.load(sums, 16), v128.load(sums, 32), v128.load(sums, 48));
   storeLanes(out, outFar, results);
 }
 
