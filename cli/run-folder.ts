@@ -23,6 +23,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import {
+  attemptToWrite,
   CallerError,
   type CheckpointContents,
   checkSameRun,
@@ -78,7 +79,7 @@ export function openRunFolder(folder: string, resume: boolean, identity: Identit
   // Lines after the snapshot belong to steps that will be taken again.
   writeFileAtomically(files.log, (sink) => sink.write(kept));
   const lines = parseLog(kept, files.log);
-  const descriptor = attempt(files.log, () => openSync(files.log, 'a'));
+  const descriptor = attemptToWrite(files.log, () => openSync(files.log, 'a'));
   let logBytes = kept.length;
 
   return {
@@ -86,14 +87,14 @@ export function openRunFolder(folder: string, resume: boolean, identity: Identit
     log(line) {
       const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
       for (let done = 0; done < bytes.length; ) {
-        done += attempt(files.log, () => writeSync(descriptor, bytes, done));
+        done += attemptToWrite(files.log, () => writeSync(descriptor, bytes, done));
       }
       logBytes += bytes.length;
       lines.push(line);
     },
     save(state) {
       // The log first, so that it is never shorter than a snapshot says.
-      attempt(files.log, () => fsyncSync(descriptor));
+      attemptToWrite(files.log, () => fsyncSync(descriptor));
       const json = storedRunJson({ ...identity, ...state, logBytes });
       writeSnapshot(files.snapshot, { state: json, tensors: state.tensors });
       const curves = new TextEncoder().encode(trainingCurves(lines, 'Training'));
@@ -106,14 +107,15 @@ export function openRunFolder(folder: string, resume: boolean, identity: Identit
 
 function makeFolder(folder: string, resume: boolean): void {
   if (!existsSync(folder)) {
-    attempt(folder, () => mkdirSync(folder));
+    attemptToWrite(folder, () => mkdirSync(folder));
     return;
   }
-  const entries = attempt(folder, () => readdirSync(folder));
+  const entries = attemptToWrite(folder, () => readdirSync(folder));
   if (resume) {
     // What was being written when the run was killed.
     const unfinished = entries.filter((name) => /^\.(log|curves|snapshot|checkpoint)\b.*\.tmp$/.test(name));
-    for (const name of unfinished) attempt(folder, () => rmSync(join(folder, name), { recursive: true }));
+    for (const name of unfinished)
+      attemptToWrite(folder, () => rmSync(join(folder, name), { recursive: true }));
     return;
   }
   if (entries.length === 0) return;
@@ -147,18 +149,4 @@ function keptLog(path: string, logBytes: number): Uint8Array {
 function parseLog(bytes: Uint8Array, path: string): LogLine[] {
   const lines = decodeUtf8(bytes, path).split('\n');
   return lines.filter((line) => line !== '').map((line) => parseJson(line, path) as LogLine);
-}
-
-/** Runs a system call on a file of the run; its failure is told as what it is. */
-function attempt<T>(path: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const found = code === 'ENOSPC' ? 'no space left' : String(error);
-    throw new CallerError(
-      { subject: path, expected: 'a place that can be written to', found },
-      { cause: error },
-    );
-  }
 }

@@ -5,6 +5,7 @@
  */
 
 export {
+  attemptToWrite,
   checkFolderPlace,
   writeFileAtomically,
   writeFolderAtomically,
@@ -24,6 +25,7 @@ export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
 export { type Pair, parsePairs, parsePrompts } from './checkpoint/pairs-file.ts';
 export { placeIn } from './checkpoint/place.ts';
 export { presets } from './checkpoint/presets.ts';
+export { MODE_BYTES } from './checkpoint/room.ts';
 export { openSafetensors } from './checkpoint/safetensors.ts';
 export { safetensorsBytes, type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
 export { readSnapshot, type Snapshot, writeSnapshot } from './checkpoint/snapshot.ts';

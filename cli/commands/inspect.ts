@@ -10,6 +10,7 @@ import {
   type Checkpoint,
   configJson,
   headSize,
+  MODE_BYTES,
   type ModelConfig,
   openCheckpoint,
   sizeOf,
@@ -57,9 +58,6 @@ interface Facts {
   readonly numbersPerEntry: number;
   readonly fileBytes: number;
 }
-
-/** Bytes of a number in each mode. */
-const MODE_BYTES = { f32: 4, f64: 8 } as const;
 
 function factsOf({ config, tensors }: Checkpoint): Facts {
   const counts = new Map<string, number>();

@@ -11,6 +11,7 @@ import type { Command } from 'commander';
 import {
   type Answer,
   type AskedPort,
+  attemptToWrite,
   CallerError,
   type Case,
   CLAIM_FILE,
@@ -119,18 +120,12 @@ async function run(context: Context, words: readonly string[], options: Options)
 }
 
 /** Writes what a harness said, as it would lie in a folder of results (INTERPRETING 3). */
-const writeResult = (path: string, value: unknown): void => writeFileSync(path, `${JSON.stringify(value)}\n`);
+const writeResult = (path: string, value: unknown): void =>
+  attemptToWrite(path, () => writeFileSync(path, `${JSON.stringify(value)}\n`));
 
 function newFolder(path: string): string {
-  try {
-    mkdirSync(path);
-    return path;
-  } catch (error) {
-    throw new CallerError(
-      { subject: '--keep', expected: 'a folder that can be made', found: (error as Error).message },
-      { cause: error },
-    );
-  }
+  attemptToWrite(path, () => mkdirSync(path));
+  return path;
 }
 
 /** A harness that does not even start is no verdict, but a wrong command. */
@@ -174,7 +169,7 @@ function askedPort(
     claim,
     async run(each) {
       const folder = join(out, each.id);
-      mkdirSync(folder, { recursive: true });
+      attemptToWrite(folder, () => mkdirSync(folder, { recursive: true }));
       try {
         return await ask(each, folder);
       } catch (error) {

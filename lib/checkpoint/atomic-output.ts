@@ -53,14 +53,16 @@ export interface FolderOptions {
 export function writeFileAtomically(path: string, write: (sink: ByteSink) => void): void {
   const target = resolveTarget(path);
   holdInterrupts();
-  const kind = attempt(path, () => statusOf(target));
+  const kind = attemptToWrite(path, () => statusOf(target));
   if (kind !== undefined && !kind.isFile()) {
     throw new CallerError({ subject: path, expected: 'the name of a file', found: nameOf(kind) });
   }
-  const [temporary, descriptor] = attempt(path, () => makeTemporary(target, (name) => openSync(name, 'wx')));
+  const [temporary, descriptor] = attemptToWrite(path, () =>
+    makeTemporary(target, (name) => openSync(name, 'wx')),
+  );
   try {
     writeThrough(path, descriptor, write);
-    attempt(path, () => renameSync(temporary, target));
+    attemptToWrite(path, () => renameSync(temporary, target));
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
@@ -76,7 +78,7 @@ export function writeFileAtomically(path: string, write: (sink: ByteSink) => voi
 export function writeNewFile(path: string, write: (sink: ByteSink) => void): void {
   writeThrough(
     path,
-    attempt(path, () => openSync(path, 'wx')),
+    attemptToWrite(path, () => openSync(path, 'wx')),
     write,
   );
 }
@@ -87,12 +89,12 @@ function writeThrough(path: string, descriptor: number, write: (sink: ByteSink) 
     const sink: ByteSink = {
       write(bytes) {
         for (let done = 0; done < bytes.length; ) {
-          done += attempt(path, () => writeSync(descriptor, bytes, done, bytes.length - done));
+          done += attemptToWrite(path, () => writeSync(descriptor, bytes, done, bytes.length - done));
         }
       },
     };
     finished(write(sink));
-    attempt(path, () => fsyncSync(descriptor));
+    attemptToWrite(path, () => fsyncSync(descriptor));
   } finally {
     closeSync(descriptor);
   }
@@ -115,14 +117,14 @@ export function writeFolderAtomically(
   const target = resolveTarget(path);
   holdInterrupts();
   checkReplaceable(path, target, options);
-  const [temporary] = attempt(path, () => makeTemporary(target, (name) => mkdirSync(name)));
+  const [temporary] = attemptToWrite(path, () => makeTemporary(target, (name) => mkdirSync(name)));
   const { run = (work) => work() } = options;
   try {
     run(() => finished(fill(temporary)));
     syncFolder(temporary);
     // Again, because someone else may have made it meanwhile: renaming onto an empty folder would succeed silently.
     if (checkReplaceable(path, target, options)) replaceFolder(path, target, temporary);
-    else attempt(path, () => renameSync(temporary, target));
+    else attemptToWrite(path, () => renameSync(temporary, target));
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
     throw error;
@@ -138,18 +140,18 @@ export function writeFolderAtomically(
 export function checkFolderPlace(path: string, options: FolderOptions): void {
   const target = resolveTarget(path);
   checkReplaceable(path, target, options);
-  const [temporary] = attempt(path, () => makeTemporary(target, (name) => mkdirSync(name)));
+  const [temporary] = attemptToWrite(path, () => makeTemporary(target, (name) => mkdirSync(name)));
   rmdirSync(temporary);
 }
 
 /** Swaps a complete new folder for the old one, which is removed last. */
 function replaceFolder(path: string, target: string, temporary: string): void {
-  const [aside] = attempt(path, () => makeTemporary(target, (name) => mkdirSync(name)));
+  const [aside] = attemptToWrite(path, () => makeTemporary(target, (name) => mkdirSync(name)));
   const old = join(aside, 'old');
   try {
-    attempt(path, () => renameSync(target, old));
+    attemptToWrite(path, () => renameSync(target, old));
     try {
-      attempt(path, () => renameSync(temporary, target));
+      attemptToWrite(path, () => renameSync(temporary, target));
     } catch (error) {
       renameSync(old, target);
       throw error;
@@ -159,12 +161,12 @@ function replaceFolder(path: string, target: string, temporary: string): void {
     rmdirSync(aside);
     throw error;
   }
-  attempt(path, () => rmSync(aside, { recursive: true }));
+  attemptToWrite(path, () => rmSync(aside, { recursive: true }));
 }
 
 /** Whether there is an old folder that is to be replaced; throws if there is something that must not be. */
 function checkReplaceable(path: string, target: string, { force, mayReplace }: FolderOptions): boolean {
-  const kind = attempt(path, () => statusOf(target));
+  const kind = attemptToWrite(path, () => statusOf(target));
   if (kind === undefined) return false;
   if (!kind.isDirectory()) {
     throw new CallerError({ subject: path, expected: 'the name of a folder', found: nameOf(kind) });
@@ -178,7 +180,7 @@ function checkReplaceable(path: string, target: string, { force, mayReplace }: F
       hint,
     });
   }
-  const entries = attempt(path, () => readdirSync(target, { withFileTypes: true }));
+  const entries = attemptToWrite(path, () => readdirSync(target, { withFileTypes: true }));
   const listed = entries.map((entry) => ({ name: entry.name, isFile: entry.isFile() }));
   const replaceable = mayReplace?.(listed) ?? listed.every(({ isFile }) => isFile);
   if (!replaceable) {
@@ -224,14 +226,19 @@ function makeTemporary<T>(target: string, make: (name: string) => T): [name: str
   }
 }
 
-/** Runs a system call that writes; its failure becomes a {@link CallerError}: the place was the caller's choice. */
-function attempt<T>(path: string, call: () => T): T {
+/**
+ * Runs a system call that writes.
+ *
+ * @throws CallerError if it fails: the place was the caller's choice
+ */
+export function attemptToWrite<T>(path: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const reasons: Record<string, string> = {
       ENOENT: 'no folder there to put it in',
+      EEXIST: 'something of that name',
       ENOTDIR: 'a file where its path needs a folder',
       EACCES: 'a folder that may not be written to (permission denied)',
       EPERM: 'a folder that may not be written to (operation not permitted)',

@@ -30,6 +30,7 @@ import {
   TOKENIZER_FILE,
 } from './folder-files.ts';
 import { placeIn } from './place.ts';
+import { checkRoom } from './room.ts';
 import { nodeTimeLimit } from './time-limit.ts';
 import { openWeightFolder, type StoredTensor } from './weight-files.ts';
 
@@ -55,6 +56,7 @@ export interface Checkpoint {
    * Reads the weights, one tensor after the other, straight into arrays of the kernels: memory stays near the model's own.
    *
    * @throws DataError naming tensor, index and value of the first element that is not finite
+   * @throws CallerError before anything is read, if the weights are larger than the memory that there is
    */
   loadModel(kernels: Kernels, onTensor?: OnTensor): Model;
   /** Fills `into` with the elements of one parameter. @throws DataError as {@link loadModel} */
@@ -86,6 +88,7 @@ export function openCheckpoint(folder: string): Checkpoint {
     throw error;
   }
   const list = parameters(config);
+  const tensors = list.map(({ name }) => weights.tensors.get(name)!);
   let open = true;
   const checkOpen = (): void => {
     if (!open)
@@ -98,9 +101,10 @@ export function openCheckpoint(folder: string): Checkpoint {
     chatTemplate,
     bosToken: tokenizer?.bosToken?.text ?? null,
     eosToken: tokenizer?.eosToken?.text ?? null,
-    tensors: list.map(({ name }) => weights.tensors.get(name)!),
+    tensors,
     loadModel(kernels, onTensor) {
       checkOpen();
+      checkRoom(folder, tensors, kernels);
       let done = 0;
       return createModel(config, kernels, (name, shape) => {
         const tensor = kernels.empty(shape);

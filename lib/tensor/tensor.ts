@@ -235,10 +235,31 @@ export class Tensor {
   }
 }
 
-/** A fresh tensor of zeros. */
+/** A fresh tensor of zeros. @throws CallerError if there is no room for it */
 export function zeros(numerics: Numerics, shape: readonly number[]): Tensor {
   const size = sizeOf(shape);
-  return new Tensor(numerics === 'f64' ? new Float64Array(size) : new Float32Array(size), shape);
+  return new Tensor(
+    withRoom(shape, () => (numerics === 'f64' ? new Float64Array(size) : new Float32Array(size))),
+    shape,
+  );
+}
+
+/** Engines have a RangeError for an array that is too large for them or for the machine. */
+function withRoom(shape: readonly number[], make: () => Elements): Elements {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof RangeError && isShape(shape))) throw cause;
+    throw new CallerError(
+      {
+        subject: 'memory',
+        expected: `room for a tensor of shape ${showShape(shape)}`,
+        found: 'none',
+        hint: 'Use a smaller model, fewer positions, or f32',
+      },
+      { cause },
+    );
+  }
 }
 
 /** A fresh tensor of the given values, rounded to the mode (numerics/N1). @throws CallerError if their number does not fit the shape */

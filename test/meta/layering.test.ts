@@ -110,6 +110,7 @@ const MAY: Record<string, readonly string[]> = {
     'lib/trace.ts',
     'node:crypto',
     'node:fs',
+    'node:os',
     'node:path',
     'node:vm',
   ],

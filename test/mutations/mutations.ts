@@ -1175,4 +1175,12 @@ export const mutations: readonly Mutation[] = [
     test: 'test/decode/judged-drafts.test.ts',
     caughtBy: 'with the confidence of the token before',
   },
+  {
+    mistake: 'a model without room is read until memory runs out',
+    file: 'lib/checkpoint/room.ts',
+    find: 'if (needed <= most) return;',
+    replace: 'if (needed <= most || name) return;',
+    test: 'test/checkpoint/room.test.ts',
+    caughtBy: 'is refused before a weight is read',
+  },
 ];

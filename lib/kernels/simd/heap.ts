@@ -26,6 +26,9 @@ const FIRST_BLOCK = 1024 + MOST_THREADS * 512;
 /** Never handed out, at the end of the memory: the kernels read up to 64 bytes beyond a row, and pointers must not wrap. */
 const RESERVE = PAGE;
 
+/** The most that a heap can hand out, all blocks together. */
+export const MOST_HEAP_BYTES = MOST_PAGES * PAGE - FIRST_BLOCK - RESERVE;
+
 /** A growing memory grows by at least this many pages (16 MiB), because growing is a system call. */
 const LEAST_GROWTH = 256;
 
