@@ -9,13 +9,25 @@
 
 import { createContext, Script } from 'node:vm';
 
-/** Thrown where the user's Ctrl-C took effect. */
+/** Ctrl-C, and what `kill`, a shutdown or a batch system sends. */
+export type InterruptSignal = 'SIGINT' | 'SIGTERM';
+
+/** Exit code of a process that was interrupted: 128 + the number of the signal, as shells report it. */
+export const INTERRUPTED_EXIT_CODES: Readonly<Record<InterruptSignal, number>> = {
+  SIGINT: 130,
+  SIGTERM: 143,
+};
+
+/** Thrown where the user's Ctrl-C, or another signal, took effect. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
-}
+  readonly signal: InterruptSignal;
 
-/** Exit code of a process that the user interrupted: 128 + the number of SIGINT. */
-export const INTERRUPTED_EXIT_CODE = 130;
+  constructor(signal: InterruptSignal, options?: ErrorOptions) {
+    super(`interrupted by ${signal}`, options);
+    this.signal = signal;
+  }
+}
 
 /**
  * Runs `work`. On SIGINT it ends where it stands, wherever that is: neither its `catch` nor its `finally` blocks run, so it
@@ -39,7 +51,7 @@ export function interruptible(): Interruptibly {
       script.runInContext(context, { breakOnSigint: true, displayErrors: false });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') {
-        throw new Interrupted('interrupted', { cause: error });
+        throw new Interrupted('SIGINT', { cause: error });
       }
       throw error;
     }
@@ -84,30 +96,36 @@ export function takeFor<T, R>(steps: Generator<T, R>, milliseconds: number): Sli
   return { taken, result: undefined };
 }
 
-/** Ctrl-C as a wish, for work that has something to finish first. */
+/** Signals as a wish, for work that has something to finish first. */
 export interface InterruptListener {
-  readonly heard: boolean;
-  /** From now on Ctrl-C does what it did before. */
+  /** The first that came. */
+  readonly heard: InterruptSignal | null;
+  /** From now on signals do what they did before. */
   stop(): void;
 }
 
-/** Listens for Ctrl-C in place of everyone else; a second one ends the process. */
+/** Listens for signals in place of everyone else; a second one ends the process. */
 export function listenForInterrupt(): InterruptListener {
-  const others = process.listeners('SIGINT');
-  let heard = false;
-  const listen = (): void => {
-    if (heard) process.exit(INTERRUPTED_EXIT_CODE);
-    heard = true;
+  const signals = Object.keys(INTERRUPTED_EXIT_CODES) as InterruptSignal[];
+  const others = signals.map((signal) => process.listeners(signal));
+  let heard: InterruptSignal | null = null;
+  const listen = (signal: InterruptSignal): void => {
+    if (heard !== null) process.exit(INTERRUPTED_EXIT_CODES[signal]);
+    heard = signal;
   };
-  process.removeAllListeners('SIGINT');
-  process.on('SIGINT', listen);
+  for (const signal of signals) {
+    process.removeAllListeners(signal);
+    process.on(signal, listen as NodeJS.SignalsListener);
+  }
   return {
     get heard() {
       return heard;
     },
     stop() {
-      process.removeListener('SIGINT', listen);
-      for (const other of others) process.on('SIGINT', other);
+      for (const [i, signal] of signals.entries()) {
+        process.removeListener(signal, listen as NodeJS.SignalsListener);
+        for (const other of others[i]!) process.on(signal, other as NodeJS.SignalsListener);
+      }
     },
   };
 }

@@ -34,7 +34,7 @@ import { addTrace } from './commands/trace.ts';
 import { addTrain } from './commands/train.ts';
 import type { Context } from './context.ts';
 import { BAD_INPUT_EXIT_CODE, errorReport } from './error-report.ts';
-import { INTERRUPTED_EXIT_CODE, Interrupted, interruptible } from './interrupt.ts';
+import { INTERRUPTED_EXIT_CODES, Interrupted, interruptible } from './interrupt.ts';
 import { examples } from './options.ts';
 import { createOutput, type Streams } from './output.ts';
 import { packageVersion } from './package-root.ts';
@@ -47,7 +47,7 @@ const NEGATIVE_EXIT_CODE = 1;
 const HELP_WIDTH = 80;
 
 const HELP = `
-Exit codes: 0 success, 1 a negative verdict, 2 bad usage or input, 70 a bug of this program, 130 interrupted.
+Exit codes: 0 success, 1 a negative verdict, 2 bad usage or input, 70 a bug of this program, 130 interrupted by Ctrl-C, 143 by SIGTERM.
 stdout is for data, stderr for talk. Colours only on a terminal, and not where NO_COLOR is set.
 `;
 
@@ -101,7 +101,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     if (error instanceof Interrupted) {
       // Past the ^C of the terminal and the text that was cut short.
       if (output.talkToTerminal) output.say('');
-      return INTERRUPTED_EXIT_CODE;
+      return INTERRUPTED_EXIT_CODES[error.signal];
     }
     // The command has said what is not right.
     if (error instanceof NegativeVerdict) {
@@ -124,6 +124,6 @@ function isMain(): boolean {
 }
 
 if (isMain()) {
-  process.on('SIGINT', () => process.exit(INTERRUPTED_EXIT_CODE));
+  process.on('SIGINT', () => process.exit(INTERRUPTED_EXIT_CODES.SIGINT));
   process.exitCode = await run(process.argv.slice(2), process);
 }

@@ -30,7 +30,7 @@ export function addTrain(program: Command, context: Context): void {
     .summary('train a base, or modules on a base')
     .description(
       'Trains by a recipe: phase "pretrain" makes a base from random weights, phase "graft" puts HAMburger modules on a base and trains ' +
-        'both. The folder gets log.jsonl, curves.svg, snapshot.safetensors and, in the end, the checkpoint. Ctrl-C keeps a snapshot; ' +
+        'both. The folder gets log.jsonl, curves.svg, snapshot.safetensors and, in the end, the checkpoint. Ctrl-C and SIGTERM keep a snapshot; ' +
         '--resume goes on from the latest one, to the same bytes as if nothing had happened.',
     )
     .argument('<recipe>', 'recipe file; the paths in it are relative to its own folder')
@@ -73,11 +73,11 @@ async function action(context: Context, path: string, options: Options): Promise
         talk.evaluation(event.record);
       }
       await output.turn();
-      if (interrupt.heard) {
+      if (interrupt.heard !== null) {
         output.status('');
         folder.save(run.snapshot());
         output.say(`${options.out}: stopped after step ${run.step} of ${run.steps}; --resume goes on`);
-        throw new Interrupted('interrupted');
+        throw new Interrupted(interrupt.heard);
       }
     }
     output.status('');

@@ -240,29 +240,34 @@ describe('train --resume', () => {
     expect(hashes('killed')).toEqual(hashes('whole'));
   }, 30_000);
 
-  it('Ctrl-C keeps a snapshot of the last whole step, says so, and ends with 130', async () => {
-    const { code, stderr } = await killAfter(2, 'SIGINT', 'stopped', '--kernels', 'reference');
-    expect(code).toBe(130);
-    expect(stderr).toMatch(/\nstopped: stopped after step \d+ of 12; --resume goes on\n$/);
-    const step = Number(/after step (\d+) of 12/.exec(stderr)![1]);
-    const { stderr: next } = await hamburger(
-      ['train', 'recipes/graft.json', '--out', 'stopped', '--resume'],
-      {
+  it.each([
+    ['Ctrl-C', 'SIGINT', 130],
+    ['what a shutdown sends', 'SIGTERM', 143],
+  ] as const)(
+    '%s keeps a snapshot of the last whole step, says so, and ends with its exit code',
+    async (_, signal, exitCode) => {
+      const out = `stopped-${signal}`;
+      const { code, stderr } = await killAfter(2, signal, out, '--kernels', 'reference');
+      expect(code).toBe(exitCode);
+      expect(stderr).toMatch(new RegExp(`\\n${out}: stopped after step \\d+ of 12; --resume goes on\\n$`));
+      const step = Number(/after step (\d+) of 12/.exec(stderr)![1]);
+      const { stderr: next } = await hamburger(['train', 'recipes/graft.json', '--out', out, '--resume'], {
         cwd,
-      },
-    );
-    expect(next).toContain(`step ${step} of 12`);
-    expect(hashes('stopped')).toEqual(hashes('whole'));
-  }, 30_000);
+      });
+      expect(next).toContain(`step ${step} of 12`);
+      expect(hashes(out)).toEqual(hashes('whole'));
+    },
+    30_000,
+  );
 
   it('what was being written when it was killed is taken away, and nothing else', async () => {
-    writeFolder(join(cwd, 'stopped'), {
+    writeFolder(join(cwd, 'stopped-SIGINT'), {
       '.snapshot.safetensors.7-0.tmp': 'half',
       '.checkpoint.7-0.tmp/config.json': 'half',
       'notes.tmp': 'mine',
     });
-    await succeed('train', 'recipes/graft.json', '--out', 'stopped', '--resume');
-    const { 'notes.tmp': mine, ...rest } = hashes('stopped');
+    await succeed('train', 'recipes/graft.json', '--out', 'stopped-SIGINT', '--resume');
+    const { 'notes.tmp': mine, ...rest } = hashes('stopped-SIGINT');
     expect(mine).toBeDefined();
     expect(rest).toEqual(hashes('whole'));
   });
