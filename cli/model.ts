@@ -64,12 +64,21 @@ export interface LoadedModel {
 
 /** Loads the model into the kernels that the options ask for, with a progress bar. */
 export function loadModel(context: Context, checkpoint: Checkpoint, options: ModelOptions): LoadedModel {
-  const { output, interruptibly } = context;
   const kernels = kernelsFor(context, options, checkpoint.config);
-  const progress = output.progress('Loading');
+  const model = loadInto(context, checkpoint, kernels);
+  return { model, threads: settleThreads(kernels, model, options.threads) };
+}
+
+/** Loads a model into given kernels, with a progress bar; Ctrl-C breaks it off. */
+export function loadInto(
+  { output, interruptibly }: Context,
+  checkpoint: Checkpoint,
+  kernels: Kernels,
+  label = 'Loading',
+): Model {
+  const progress = output.progress(label);
   try {
-    const model = interruptibly(() => checkpoint.loadModel(kernels, progress.update));
-    return { model, threads: settleThreads(kernels, model, options.threads) };
+    return interruptibly(() => checkpoint.loadModel(kernels, progress.update));
   } finally {
     progress.stop();
   }

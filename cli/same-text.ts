@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Checkpoint, DataError, show, type TextTokenizer } from '../lib/index.ts';
+import { type Checkpoint, DataError, differingToken, show, type TextTokenizer } from '../lib/index.ts';
 import { promptIds } from './prompt-ids.ts';
 import { tokenizerOf } from './run.ts';
 
@@ -45,9 +45,9 @@ export function checkSameText(
   if (a.vocabularySize !== b.vocabularySize) {
     differs('tokenizer', `${a.vocabularySize} tokens`, `${b.vocabularySize}`);
   }
-  for (let id = 0; id < a.vocabularySize; id++) {
-    const [expected, found] = [tokenShown(a, id), tokenShown(b, id)];
-    if (expected !== found) differs('tokenizer', `token ${id} to be ${expected}`, found);
+  const difference = differingToken(a, b);
+  if (difference !== null) {
+    differs('tokenizer', `token ${difference.id} to be ${difference.first}`, difference.second);
   }
   if (chat && own.chatTemplate !== other.chatTemplate) {
     differs('chat template', 'the same', other.chatTemplate === null ? 'none' : 'another one');
@@ -57,15 +57,5 @@ export function checkSameText(
     if (show(ids) !== show(found) || ids.some((id, i) => id !== found[i])) {
       differs('tokenizer', `the prompt of ${name} to be ${show(ids)}`, show(found));
     }
-  }
-}
-
-/** A token and whether it stands for text. */
-function tokenShown(tokenizer: TextTokenizer, id: number): string {
-  // A vocabulary may have holes.
-  try {
-    return `${show(tokenizer.tokenText(id))}${tokenizer.isSpecial(id) ? ' (special)' : ''}`;
-  } catch {
-    return 'no token';
   }
 }

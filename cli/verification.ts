@@ -23,6 +23,7 @@ import {
   verificationPolicy,
 } from '../lib/index.ts';
 import type { Context } from './context.ts';
+import { loadInto } from './model.ts';
 import { namingOptions, type OptionNames } from './option-names.ts';
 import { integer, nonEmpty, number, option } from './options.ts';
 
@@ -139,11 +140,9 @@ export function openVerification(
       ...settled,
       loadTarget(context, { kernels }) {
         const opened = openCheckpoint(targetName);
-        const progress = context.output.progress('Loading the target');
         try {
-          return context.interruptibly(() => opened.loadModel(kernels, progress.update));
+          return loadInto(context, opened, kernels, 'Loading the target');
         } finally {
-          progress.stop();
           opened.close();
         }
       },

@@ -10,7 +10,6 @@ import {
   type Checkpoint,
   DataError,
   type Estimate,
-  type Model,
   openCheckpoint,
   type ReliabilityBin,
   speaksAgainst,
@@ -25,7 +24,7 @@ import {
   promptsOfCorpus,
   promptsOfFile,
 } from '../evaluation/judged-runs.ts';
-import { arithmeticOptions, kernelsFor, type ModelOptions, settleThreads } from '../model.ts';
+import { arithmeticOptions, kernelsFor, loadInto, type ModelOptions, settleThreads } from '../model.ts';
 import { confidenceList, examples, integer, number, option } from '../options.ts';
 import { table } from '../output.ts';
 import { toyBaseCheckpoint, toyCheckpoint } from '../package-root.ts';
@@ -287,10 +286,10 @@ function prepare(context: Context, folder: string | undefined, options: Options)
       hint: `Give the base that ${place} was made of, or ${place} itself`,
     });
     const kernels = kernelsFor(context, options, checkpoint.config);
-    const model = loaded(context, checkpoint, kernels);
+    const model = loadInto(context, checkpoint, kernels);
     const judging = {
       model,
-      target: place === targetPlace ? model : loaded(context, target, kernels),
+      target: place === targetPlace ? model : loadInto(context, target, kernels),
       maxTokens: options.maxTokens,
       maxPositions,
     };
@@ -304,18 +303,5 @@ function prepare(context: Context, folder: string | undefined, options: Options)
     };
   } finally {
     for (const one of open) one.close();
-  }
-}
-
-function loaded(
-  { output, interruptibly }: Context,
-  checkpoint: Checkpoint,
-  kernels: Model['kernels'],
-): Model {
-  const progress = output.progress('Loading');
-  try {
-    return interruptibly(() => checkpoint.loadModel(kernels, progress.update));
-  } finally {
-    progress.stop();
   }
 }

@@ -25,7 +25,7 @@ import { placeOptions, resultsOf, speedsOf, writeReport } from '../evaluation/re
 import { remarks, summaryRows } from '../evaluation/tables.ts';
 import { type Decoder, familiesOf, selectSamples, type Task, tasksOf } from '../evaluation/task.ts';
 import { machine } from '../machine.ts';
-import { arithmeticOptions, kernelsFor, type ModelOptions, settleThreads } from '../model.ts';
+import { arithmeticOptions, kernelsFor, loadInto, type ModelOptions, settleThreads } from '../model.ts';
 import { confidenceList, examples, integer, nonEmpty, option } from '../options.ts';
 import { table } from '../output.ts';
 import { tokenizerOf } from '../run.ts';
@@ -195,8 +195,8 @@ function prepare(context: Context, folder: string, options: Options) {
     }
     // One set of kernels for both: two would have their threads get in each other's way.
     const kernels = kernelsFor(context, options, checkpoint.config);
-    const model = loaded(context, checkpoint, kernels);
-    const base = baseline === null ? null : loaded(context, baseline, kernels);
+    const model = loadInto(context, checkpoint, kernels);
+    const base = baseline === null ? null : loadInto(context, baseline, kernels);
     const threads = settleThreads(kernels, model, options.threads);
     return { checkpoint, tasks, decoders: decodersOf(model, base, options.confidences), threads, chat };
   } finally {
@@ -208,19 +208,6 @@ function opened(open: Checkpoint[], folder: string): Checkpoint {
   const checkpoint = openCheckpoint(folder);
   open.push(checkpoint);
   return checkpoint;
-}
-
-function loaded(
-  { output, interruptibly }: Context,
-  checkpoint: Checkpoint,
-  kernels: Model['kernels'],
-): Model {
-  const progress = output.progress('Loading');
-  try {
-    return interruptibly(() => checkpoint.loadModel(kernels, progress.update));
-  } finally {
-    progress.stop();
-  }
 }
 
 /** The base, if there is one; then the default confidence, if it is asked for; then the others in order. */
