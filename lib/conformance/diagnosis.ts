@@ -72,6 +72,29 @@ function knownMistakes(stage: Stage, found: Tensor, { stages, check, model }: Di
 /** Relative spread of quotients that still count as one constant. */
 const SPREAD = 1e-4;
 
+/** Whether most numbers are finite and those that are agree: bytes in the other order make some infinite or NaN, of which reading keeps no bits. */
+function agreeWhereFinite(
+  numbers: readonly number[],
+  agrees: (value: number, i: number) => boolean,
+): boolean {
+  const finite = [...numbers.entries()].filter(([, value]) => Number.isFinite(value));
+  return 2 * finite.length > numbers.length && finite.every(([i, value]) => agrees(value, i));
+}
+
+/** What a number in binary32 is with its bytes in the other order. */
+function swappedBytes32(value: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, value);
+  return view.getFloat32(0, true);
+}
+
+/** The same in binary64. */
+function swappedBytes64(value: number): number {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value);
+  return view.getFloat64(0, true);
+}
+
 /** Share of the elements up to which a tensor is rather right than wrong: a damaged number, a row too many or too few, not another formula. */
 const FEW = 0.1;
 
@@ -83,6 +106,11 @@ function likenesses(stage: Stage, found: Tensor, { tensors, check }: DiagnosisIn
   const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), TINY);
   const findings: Finding[] = [];
   const numbers = Array.from(got);
+  for (const swapped of [swappedBytes32, swappedBytes64])
+    if (agreeWhereFinite(numbers, (value, i) => near(swapped(value), want[i]!, largest)))
+      return [
+        likeness('its bytes are in the other order: tensors in a dump are little-endian (INTERPRETING 1.4)'),
+      ];
   if (numbers.some((value) => !Number.isFinite(value))) {
     const which = numbers.some(Number.isNaN) ? 'NaN' : 'an infinity';
     return [likeness(`it holds ${which}, where all inputs are finite`)];

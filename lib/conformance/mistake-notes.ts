@@ -339,6 +339,36 @@ const table: Readonly<Record<string, readonly [mistake: string, effect: string, 
     'worse drafts',
     'verification/C5',
   ],
+  'target-not-rolled-back': [
+    'the target keeps entries of tokens that were rejected',
+    'text of neither model: it attends to what nobody wrote',
+    'verification/C4',
+  ],
+  'rejected-token-merged': [
+    'a token that was rejected is merged into the entry of those that survive',
+    'worse drafts',
+    'verification/C5',
+  ],
+  'no-token-behind-an-accepted-draft': [
+    'where all of a draft is accepted, the target adds no token',
+    'slower, and the last draft is fed back as if nothing were known',
+    'verification/C5',
+  ],
+  'last-not-separate': [
+    "survivors and the target's token are one entry, in a profile that keeps them apart",
+    'other drafts than that profile has',
+    'verification/C5',
+  ],
+  'last-separate': [
+    "survivors and the target's token are two entries, in a profile that merges them",
+    'worse drafts, and an entry too many',
+    'verification/C5',
+  ],
+  'position-after-rollback': [
+    'after a rollback an entry stands elsewhere',
+    'worse drafts, from the first rejection on',
+    'verification/C5',
+  ],
   'runs-on-after-eos': ['tokens after EOS are kept', 'text behind the end', 'generation/C4'],
   'eos-not-seen-first': [
     'EOS in the first macro-step is not looked at',

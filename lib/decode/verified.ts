@@ -10,13 +10,13 @@ import type { ModelConfig } from '../model/config.ts';
 import type { Model } from '../model/model.ts';
 import type { Elements } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
-import { type DraftEnd, draftSegments } from './drafting.ts';
+import { type DraftEnd, type DraftedToken, draftSegments } from './drafting.ts';
 import { checkLimits, generationEnd, type Limits, type StopReason } from './ends.ts';
 
 import { checkAlternatives, type LogProbabilities, logProbabilities } from './log-probabilities.ts';
 import { type Profile, trainProfile } from './profiles.ts';
-import { rolledBack } from './roll-back.ts';
-import { type Run, startRun } from './run.ts';
+import { type RolledBackDraft, rolledBack } from './roll-back.ts';
+import { type PendingEntry, type Run, startRun } from './run.ts';
 import { startTarget, type Target } from './target.ts';
 import { type ConfidenceThreshold, checkConfidenceThreshold } from './termination.ts';
 import { tokenProbability } from './token-choice.ts';
@@ -134,6 +134,16 @@ export function* generateVerified(
 
 /** A draft, its verdict, and what came of both. */
 export interface Round {
+  /** What was drafted, a segment for each macro-step; none where the target went on alone. */
+  readonly segments: readonly (readonly DraftedToken[])[];
+  /** How many of the drafted tokens were accepted: the first ones. */
+  readonly accepted: number;
+  /** The target's token behind them; `null` without a target, and behind EOS. */
+  readonly next: number | null;
+  /** At each place of the draft, and behind it, the target's likeliest token; `null` without a target. */
+  readonly choices: readonly number[] | null;
+  /** What enters the draft model's base in the next round. */
+  readonly pending: readonly PendingEntry[];
   readonly tokens: readonly VerifiedToken[];
   /** Why the generation ends with it; `null` if it goes on. */
   readonly stopReason: StopReason | null;
@@ -149,11 +159,21 @@ export interface VerifiedRun {
   end(): void;
 }
 
-/** @throws CallerError as {@link generateVerified} */
+/** What computes: the state of the draft model and that of the target. */
+export interface VerifiedStates {
+  readonly draft: Run;
+  readonly target: Target | null;
+}
+
+/**
+ * @param start gives the states, of so many entries at most; by default those of the two models
+ * @throws CallerError as {@link generateVerified}
+ */
 export function startVerifiedRun(
   draftModel: Model,
   targetModel: Model | null,
   options: VerifiedOptions,
+  start?: (capacity: number) => VerifiedStates,
 ): VerifiedRun {
   const {
     prompt,
@@ -205,8 +225,10 @@ export function startVerifiedRun(
     targetModel === null ? limits : { ...limits, profile: { ...limits.profile, entryPositionOffset: 0 } };
 
   const capacity = Math.min(maxPositions, prompt.length + maxTokens);
-  const draft = startRun(draftModel, prompt, profile, capacity, trace?.part('draft'));
-  const target = targetModel === null ? null : startTarget(targetModel, prompt, capacity, trace);
+  const { draft, target } = start?.(capacity) ?? {
+    draft: startRun(draftModel, prompt, profile, capacity, trace?.part('draft')),
+    target: targetModel === null ? null : startTarget(targetModel, prompt, capacity, trace),
+  };
   const tokens = [...prompt];
   const records: DraftedTokenRecord[] = [];
   let rounds = 0;
@@ -220,24 +242,24 @@ export function startVerifiedRun(
     logProbabilities: alternatives === undefined ? null : logProbabilities(logits, id, alternatives),
   });
 
-  /** What is left of a draft, in both caches; returns the accepted tokens and the target's in segments. */
+  /** What is left of a draft, in both caches; returns the accepted tokens and the target's in segments, and what is pending. */
   const settle = (
     segments: readonly (readonly number[])[],
     accepted: number,
     next: number | null,
-  ): readonly (readonly number[])[] => {
+  ): Pick<RolledBackDraft, 'segments' | 'pending'> => {
     // Everything was accepted, and nothing follows: without a target, or at the end of the text.
     if (next === null) {
       draft.push(segments.at(-1)!);
-      return segments;
+      return { segments, pending: [] };
     }
     target?.settle(accepted, next);
     // Where nothing could be drafted, nothing will be: the draft model is left as it is (verification/C6).
-    if (segments.length === 0) return [[next]];
+    if (segments.length === 0) return { segments: [[next]], pending: [] };
     const left = rolledBack({ tokensBefore: tokens.length, segments, accepted, next }, profile);
     const dropped = segments.length - 1 - left.entriesKept;
     draft.rollBack(draft.cache.length - dropped, left.pending, tokens.length + accepted + 1);
-    return left.segments;
+    return left;
   };
 
   return {
@@ -289,7 +311,7 @@ export function startVerifiedRun(
       // 4. EMIT, but nothing behind a stop string; and DECIDE.
       const stoppedAt = stopAfter === undefined ? -1 : said.findIndex((id) => stopAfter(id));
       const emitted = stoppedAt === -1 ? said : said.slice(0, stoppedAt + 1);
-      const result = left
+      const result = left.segments
         .flatMap((segment, m) =>
           segment.map((id, microIndex) => ({ id, microIndex, m, length: segment.length })),
         )
@@ -324,7 +346,7 @@ export function startVerifiedRun(
         },
         endLimits,
       );
-      return { tokens: result, stopReason };
+      return { segments, accepted, next, choices, pending: left.pending, tokens: result, stopReason };
     },
     result: (stopReason) => ({
       stopReason,

@@ -9,7 +9,7 @@ import { assertInvariant } from '../errors.ts';
 import { parseWith, z } from '../schema.ts';
 
 /** What the kit and its rules are called: of {@link KIT_VERSION} all cases are, {@link INTERPRETATION} says how they are read. */
-export const KIT_VERSION = '1.1.0';
+export const KIT_VERSION = '1.2.0';
 export const INTERPRETATION = 1;
 export const PROTOCOL = 1;
 
@@ -87,13 +87,36 @@ const free = z.strictObject({
   max_positions: z.int(),
   eos_token_ids: ids,
 });
+const verified = z.strictObject({
+  ...free.shape,
+  mode: z.literal('verified'),
+  max_tokens: z.int().min(1),
+  target: path,
+  policy: z.string(),
+  draft_steps: z.int(),
+  draft_confidence: numberOrExact,
+  temperature: z.union([z.null(), numberOrExact]),
+  uniforms: z.array(numberOrExact),
+});
+const rounds = z.array(
+  z.object({
+    drafted: z.array(ids),
+    confidences: z.array(z.union([z.null(), numberOrExact])),
+    accepted: z.int().min(0),
+    next: z.union([z.null(), z.int()]),
+    choices: ids,
+    entries: ids,
+    pending: z.array(z.tuple([z.int(), ids])),
+    target_entries: ids,
+  }),
+);
 const data = z.strictObject({
   mode: z.literal('data'),
   function: z.string(),
   input: z.record(z.string(), z.unknown()),
 });
 
-const attempt = z.discriminatedUnion('mode', [op, teacher, free, data]);
+const attempt = z.discriminatedUnion('mode', [op, teacher, free, verified, data]);
 
 const about = {
   id: slug,
@@ -115,6 +138,7 @@ const caseSchema = z.discriminatedUnion('mode', [
     either: z.array(decisions).optional(),
     mistaken: z.record(slug, decisions).optional(),
   }),
+  verified.extend({ ...about, expected: decisions.extend({ rounds }) }),
   data.extend({
     ...about,
     expected: z.strictObject({ value: z.unknown() }),
@@ -133,6 +157,9 @@ export type Attempt = z.infer<typeof attempt>;
 /** Tokens of each macro-step of a free run, and why it ended. */
 export type Decisions = z.infer<typeof decisions>;
 
+/** A round of a verified run, as an answer tells it (INTERPRETING 2.8). */
+export type AnsweredRound = z.infer<typeof rounds>[number];
+
 /** The reason as cases have it: their runs have no stop strings. */
 export function stopReasonOf(reason: StopReason): Decisions['stop_reason'] {
   assertInvariant(reason !== 'stop-string', 'stop reason', 'one of a run without stop strings', () => reason);
@@ -148,6 +175,7 @@ const answerSchema = z.discriminatedUnion('status', [
     dump: z.string().optional(),
     macro_steps: z.array(z.array(z.int())).optional(),
     stop_reason: z.enum(['eos', 'length', 'positions']).optional(),
+    rounds: rounds.optional(),
     value: z.unknown().optional(),
   }),
   z.object({ status: z.literal('rejected'), code: z.string() }),
@@ -171,7 +199,7 @@ const claimSchema = z.object({
   }),
   numerics: z.string(),
   profiles: z.array(z.string()),
-  modes: z.array(z.enum(['op', 'teacher', 'free', 'data', 'invalid'])),
+  modes: z.array(z.enum(['op', 'teacher', 'free', 'verified', 'data', 'invalid'])),
   features: z.array(z.string()),
 });
 

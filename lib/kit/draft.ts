@@ -13,11 +13,12 @@ import { writeCheckpoint } from '../checkpoint/write-checkpoint.ts';
 import { mistakeNotes } from '../conformance/mistake-notes.ts';
 import { type GenerateOptions, generate } from '../decode/generate.ts';
 import { type Profile, profiles } from '../decode/profiles.ts';
-import { assertInvariant, CallerError } from '../errors.ts';
+import { assertInvariant, CallerError, HamburgerError } from '../errors.ts';
 import { referenceKernels } from '../kernels/reference.ts';
+import { roundToBf16 } from '../math/float.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { createModel, type HamburgerModel } from '../model/model.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import {
   type Answer,
   type Attempt,
@@ -30,8 +31,9 @@ import {
   stopReasonOf,
 } from './case.ts';
 import { casePath, KIT_FILE, type KitDescription, sha256, tensorsPath } from './kit.ts';
-import { kitWeight } from './numbers.ts';
+import { kitWeight, numbersOf } from './numbers.ts';
 import { attemptOutput } from './port.ts';
+import { decidedFrom, type VerifiedTask } from './verified-run.ts';
 
 /** A case without what it comes to. */
 export interface Draft {
@@ -61,12 +63,20 @@ export interface Draft {
 /** What the cases are of that do not say since when they are there. */
 const FIRST_VERSION = '1.0.0';
 
+/** A model of a kit. */
+export interface KitModel {
+  readonly config: ModelConfig;
+  readonly seed: string;
+  /** Of every weight so much, from 0 to 1, is that of another model of the same shapes, by its seed: a target that often agrees with its draft model. */
+  readonly like?: { readonly seed: string; readonly share: number };
+}
+
 /** Everything that a kit is made of. */
 export interface KitContents {
   readonly suites: Readonly<Record<string, string>>;
   readonly drafts: readonly Draft[];
   /** Models by folder, below `models`, and the seed of their weights. */
-  readonly models: Readonly<Record<string, { readonly config: ModelConfig; readonly seed: string }>>;
+  readonly models: Readonly<Record<string, KitModel>>;
   /** Folders and files that are broken on purpose, by their paths below the kit. */
   readonly files?: ReadonlyMap<string, Uint8Array>;
   /** Leaves out free runs whose decisions are too near, instead of refusing them; default false. */
@@ -77,6 +87,9 @@ export interface KitContents {
 
 /** Tensors of a run that are kept in a kit. */
 const KEPT = /(comp_embedder\.output|model\.layers\.\d+\.output|features|hidden|logits|stop_probability)$/;
+
+/** The same of a verified run, whose macro-steps are rolled back and made again. */
+const KEPT_OF_VERIFIED = /(features|logits|stop_probability)$/;
 
 /** Two logits are nearly equal if they differ by less than this share of the largest; a confidence and its threshold, by less than this. */
 const NEAR = 1e-3;
@@ -127,9 +140,10 @@ export function fillKit(
   const kernels = referenceKernels('f64');
   const built = new Map<string, HamburgerModel>();
   mkdirSync(join(folder, 'models'));
-  for (const [name, { config, seed }] of Object.entries(models)) {
+  for (const [name, model] of Object.entries(models)) {
     const path = `models/${name}`;
-    const tensor = (parameter: string, shape: readonly number[]) => kitWeight(config, seed, parameter, shape);
+    const { config } = model;
+    const tensor = (parameter: string, shape: readonly number[]) => weightOf(model, parameter, shape);
     writeCheckpoint(join(folder, path), {
       config,
       dtype: 'F32',
@@ -182,13 +196,19 @@ export function fillKit(
     } else {
       const { answer, tensors } = attemptOutput(task, inputs, modelAt, kernels);
       assertInvariant(answer.status === 'ok', `answer to ${draft.id}`, 'ok', answer.status);
+      if (task.mode === 'verified' && isNearVerified(task, modelAt, tensors))
+        complain('decisions that honest arithmetic cannot change', 'some that are near');
       const near = task.mode === 'free' && draft.nearTie !== true ? nearDecisions(task, tensors, NEAR) : [];
       if (near.length > 0 && leaveOutNear) continue;
       if (near.length > 0) complain('decisions that honest arithmetic cannot change', near[0]!.words);
       const kept =
         draft.whole === true || task.mode === 'op'
           ? tensors
-          : new Map([...tensors].filter(([name]) => KEPT.test(name)));
+          : new Map(
+              [...tensors].filter(([name]) =>
+                (task.mode === 'verified' ? KEPT_OF_VERIFIED : KEPT).test(name),
+              ),
+            );
       if (kept.size > 0) writeTensors(tensorsPath(draft, 'out'), kept, 'F64');
       whole = { ...taskJson(task), ...about, ...outcomeOf(draft, { answer, tensors }, modelAt, complain) };
     }
@@ -222,6 +242,17 @@ export function fillKit(
   };
   writeJson(KIT_FILE, description);
   return description;
+}
+
+/** A weight of a model, rounded to bfloat16 as all of the kit are. */
+function weightOf({ config, seed, like }: KitModel, name: string, shape: readonly number[]): Tensor {
+  const own = kitWeight(config, seed, name, shape);
+  if (like === undefined) return own;
+  const other = kitWeight(config, like.seed, name, shape).data;
+  own.data.forEach((value, i) => {
+    own.data[i] = roundToBf16(Math.fround(like.share * other[i]! + (1 - like.share) * value));
+  });
+  return own;
 }
 
 /** A task as JSON, numbers that are no integers in their exact form. */
@@ -258,6 +289,10 @@ function outcomeOf(
       expected: { value: json(answer.value) },
       ...(wrong.length === 0 ? {} : { mistaken: Object.fromEntries(wrong) }),
     };
+  }
+  if (task.mode === 'verified') {
+    const { macro_steps, stop_reason, rounds } = answer;
+    return { expected: taskJson({ macro_steps, stop_reason, rounds } as unknown as Attempt) };
   }
   if (task.mode !== 'free') return {};
   const expected: Decisions = { macro_steps: answer.macro_steps!, stop_reason: answer.stop_reason! };
@@ -326,6 +361,46 @@ function nearDecisions(
     }
     return [];
   });
+}
+
+/** By how much of the largest they are off: more than binary32 rounds on the way. Every place of a draft is a decision, so that few runs have none that is nearer. */
+const NEAR_VERIFIED = 1e-4;
+
+/** How often a verified run is decided again from logits and probabilities that are a little off. */
+const TRIALS = 16;
+
+/** Whether a verified run comes to something else where its logits and probabilities are off by up to {@link NEAR_VERIFIED}. */
+function isNearVerified(
+  task: VerifiedTask,
+  modelAt: (path: string) => HamburgerModel,
+  tensors: ReadonlyMap<string, Tensor>,
+): boolean {
+  const models = { draft: modelAt(task.model), target: modelAt(task.target), round: (x: number) => x };
+  const decisionsFrom = (shown: ReadonlyMap<string, Tensor>): string => {
+    try {
+      const { rounds, macro_steps } = decidedFrom(task, models, shown);
+      return JSON.stringify([macro_steps, rounds.map((each) => ({ ...each, confidences: [] }))]);
+    } catch (error) {
+      if (error instanceof HamburgerError) return error.message;
+      throw error;
+    }
+  };
+  const right = decisionsFrom(tensors);
+  return Array.from({ length: TRIALS }, (_, trial) => {
+    const noise = numbersOf(`${trial}`);
+    const off = [...tensors].map(([name, tensor]): [string, Tensor] => {
+      if (!/(logits|stop_probability)$/.test(name)) return [name, tensor];
+      const largest = Math.max(...Array.from(tensor.data, Math.abs));
+      return [
+        name,
+        new Tensor(
+          Float64Array.from(tensor.data, (x) => x + NEAR_VERIFIED * largest * noise()),
+          tensor.shape,
+        ),
+      ];
+    });
+    return decisionsFrom(new Map(off));
+  }).some((other) => other !== right);
 }
 
 type FreeTask = Extract<Attempt, { mode: 'free' }>;

@@ -10,7 +10,7 @@ import { diagnose, type Finding } from '../conformance/diagnosis.ts';
 import { mistakeNotes } from '../conformance/mistake-notes.ts';
 import { type PortNumerics, portNumerics } from '../conformance/numerics.ts';
 import { inputsOf } from '../conformance/operation.ts';
-import { type Stage, stagesOf } from '../conformance/stages.ts';
+import { type Stage, stagesOf, verifiedStages } from '../conformance/stages.ts';
 import { generationEnd, type Limits, macroStepEnd } from '../decode/ends.ts';
 import { profiles } from '../decode/profiles.ts';
 import { greedyChoice } from '../decode/token-choice.ts';
@@ -23,6 +23,8 @@ import { type Case, type CaseOf, type Claim, type Decisions, taskOf, withNumbers
 import type { Kit } from './kit.ts';
 import { opStages } from './op-stages.ts';
 import { FEATURES, type PortOutput } from './port.ts';
+import type { VerifiedAnswer } from './verified-run.ts';
+import { roundProblem, sameRun, verifiedProblem } from './verified-verdict.ts';
 
 /** What became of a case (INTERPRETING 5.5). */
 export type CaseOutcome = 'right' | 'wrong' | 'skipped' | 'errored' | 'not-claimed';
@@ -183,6 +185,8 @@ function judgeCase(each: Case, output: PortOutput, bench: Bench): CaseVerdict {
       if (problem === null) return judged;
       return { ...judged, outcome: 'wrong', message: problem, diagnosis: mistakenDecisions(each, given) };
     }
+    case 'verified':
+      return judgeVerified(each, answer, tensors, bench);
     case 'teacher': {
       const model = bench.modelAt(each.model);
       return judgeTensors(each, [...runStages(each, each.segments, model)], tensors, bench);
@@ -193,6 +197,40 @@ function judgeCase(each: Case, output: PortOutput, bench: Bench): CaseVerdict {
       return { ...judged, accumulation: accumulationOf(each, inputs, judged, tensors, bench.numerics) };
     }
   }
+}
+
+/** The verdict on a whole verified run (INTERPRETING 5.7): what is left after each round, the tensors, and the decisions that follow from them. */
+function judgeVerified(
+  each: CaseOf<'verified'>,
+  { macro_steps, stop_reason, rounds }: Extract<PortOutput['answer'], { status: 'ok' }>,
+  tensors: ReadonlyMap<string, Tensor>,
+  bench: Bench,
+): CaseVerdict {
+  if (macro_steps === undefined || stop_reason === undefined || rounds === undefined)
+    return plainVerdict(each, 'wrong', 'the answer has no macro_steps, stop_reason and rounds');
+  const given: VerifiedAnswer = { macro_steps, stop_reason, rounds };
+  const models = { draft: bench.modelAt(each.model), target: bench.modelAt(each.target) };
+  const left = roundProblem(each, given);
+  if (left !== null) return plainVerdict(each, 'wrong', left.message, left.mistakes.map(noted));
+  const stages = possible(() => [
+    ...verifiedStages({
+      ...models,
+      prompt: each.prompt,
+      rounds: rounds.map(({ drafted, ...round }) => ({ ...round, segments: drafted })),
+      profile: profiles.get(each.profile)!,
+    }),
+  ]);
+  if (typeof stages === 'string')
+    return plainVerdict(each, 'wrong', `no run comes to these rounds: ${stages}`);
+  const judged = judgeTensors(each, stages, tensors, bench);
+  if (judged.outcome !== 'right') return judged;
+  const { numerics } = bench;
+  const problem = verifiedProblem(each, given, tensors, { ...models, round: storeRounding(numerics) });
+  if (problem !== null)
+    return { ...judged, outcome: 'wrong', message: problem.message, diagnosis: problem.mistakes.map(noted) };
+  if (!EXACT_ENOUGH.has(numerics.name) || sameRun(each.expected, given)) return judged;
+  const message = `${JSON.stringify(macro_steps)} follows from the tensors, but ${expectation(each.expected)}`;
+  return { ...judged, outcome: 'wrong', message };
 }
 
 /** How well a case of many dot products without a bias is added up; `null` of any other, and of one that is wrong. */
@@ -208,7 +246,7 @@ function accumulationOf(
 }
 
 /** Whether nothing is computed: no token is wanted. */
-const isWithoutRun = (each: CaseOf<'op' | 'teacher' | 'free'>): boolean =>
+const isWithoutRun = (each: CaseOf<'op' | 'teacher' | 'free' | 'verified'>): boolean =>
   each.mode === 'free' && each.max_tokens === 0;
 
 /** The finding of a mistake. */
@@ -237,7 +275,7 @@ const runStages = (
 ): Iterable<Stage> => stagesOf({ model, prompt, segments, profile: profiles.get(name)! });
 
 function judgeTensors(
-  each: CaseOf<'op' | 'teacher' | 'free'>,
+  each: CaseOf<'op' | 'teacher' | 'free' | 'verified'>,
   stages: readonly Stage[],
   tensors: ReadonlyMap<string, Tensor>,
   { kit, numerics, modelAt }: Bench,
@@ -372,10 +410,16 @@ function possibleStages(
   macroSteps: readonly (readonly number[])[],
   model: HamburgerModel,
 ): readonly Stage[] | string {
+  const stages = possible(() => [...runStages(each, macroSteps, model)]);
+  return typeof stages === 'string' ? `no run comes to these macro-steps: ${stages}` : stages;
+}
+
+/** Stages, or why there are none. */
+function possible(stages: () => readonly Stage[]): readonly Stage[] | string {
   try {
-    return [...runStages(each, macroSteps, model)];
+    return stages();
   } catch (error) {
-    if (error instanceof CallerError) return `no run comes to these macro-steps: ${error.message}`;
+    if (error instanceof CallerError) return error.message;
     throw error;
   }
 }

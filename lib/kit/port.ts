@@ -28,6 +28,7 @@ import { type Answer, type Attempt, type Case, type Claim, PROTOCOL, stopReasonO
 import { dataValue } from './data-functions.ts';
 import type { Kit } from './kit.ts';
 import { opParameters, parametersOf } from './op-stages.ts';
+import { runVerified } from './verified-run.ts';
 
 /** What a port gave for a case. */
 export interface PortOutput {
@@ -65,7 +66,7 @@ export function referencePort(kit: Kit, kernels: Kernels, version: string): Port
       port: { name: 'hamburger', version, language: 'TypeScript' },
       numerics: kernels.numerics,
       profiles: [...profiles.keys()],
-      modes: ['op', 'teacher', 'free', 'data', 'invalid'],
+      modes: ['op', 'teacher', 'free', 'verified', 'data', 'invalid'],
       features: [...FEATURES],
     },
     run(each) {
@@ -105,6 +106,11 @@ export function attemptOutput(
     }
     case 'free':
       return runFree(task, modelAt(task.model));
+    case 'verified': {
+      const { trace, tensors } = recordTrace();
+      const run = runVerified(task, { draft: modelAt(task.model), target: modelAt(task.target), trace });
+      return { answer: { status: 'ok', dump: 'dump.safetensors', ...run }, tensors };
+    }
   }
 }
 

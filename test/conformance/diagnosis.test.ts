@@ -50,6 +50,18 @@ describe('likenesses', () => {
     expect(said(spoil(3))).toEqual([]);
   });
 
+  it('bytes in the other order, of which some numbers become NaN or infinite; and no other damage', () => {
+    const view = new DataView(new ArrayBuffer(4));
+    const swapped = (value: number) => {
+      view.setFloat32(0, value);
+      return view.getFloat32(0, true);
+    };
+    const other = 'its bytes are in the other order: tensors in a dump are little-endian (INTERPRETING 1.4)';
+    expect(said(each(swapped))).toEqual([other]);
+    expect(said(each((value, i) => (i === 3 ? Number.NaN : swapped(value))))).toEqual([other]);
+    expect(said(each((value, i) => (i % 2 === 0 ? value : swapped(value))))).not.toContain(other);
+  });
+
   it('a constant factor', () => {
     expect(said(each((value) => 1.5 * value))).toEqual(['every element is 1.50000 times what it should be']);
   });

@@ -83,10 +83,16 @@ export interface Caught {
   readonly named: 'right' | 'wrong' | 'not';
 }
 
+/** Of a verified run: whether the message names what is wrong of the first round that is. Everything else without a divergence is its own place. */
+const runLocated = (message: string | null, stage: string): boolean => {
+  const [, what] = /^round \d+: (\w+)/.exec(message ?? '') ?? [];
+  return what === undefined || what === stage || (what === 'no' && stage === 'next');
+};
+
 /** A verdict on a mutant's case, looked at; `null` if nothing was found. */
 export function caught(
   { stage, notes }: Mutant,
-  { id, outcome, divergence, diagnosis }: CaseVerdict,
+  { id, outcome, message, divergence, diagnosis }: CaseVerdict,
 ): Caught | null {
   if (outcome === 'right') return null;
   const mistakes = diagnosis.flatMap(({ mistake }) => (mistake === null ? [] : [mistake]));
@@ -97,6 +103,8 @@ export function caught(
       : 'not';
   // A single operation or function is its own place.
   const located =
-    divergence === null || !divergence.name.startsWith('macro.') || divergence.name.endsWith(stage);
+    divergence === null
+      ? runLocated(message, stage)
+      : !/^(draft\.macro|macro|target)\./.test(divergence.name) || divergence.name.endsWith(stage);
   return { case: id, located, named };
 }

@@ -123,7 +123,7 @@ export const kitTargets: readonly Target[] = [
   {
     name: 'case',
     share: 25,
-    seeds: () => ['data', 'free', 'op', 'invalid'].flatMap(shippedCases),
+    seeds: () => ['data', 'free', 'verified', 'op', 'invalid'].flatMap(shippedCases),
     run(input) {
       const each = parseCase(valueIn(input, 'case.json'), 'case.json');
       const inputs = tensorsIn(input['in.safetensors'] ?? none);
