@@ -335,6 +335,7 @@ export function rejectionCode({ fault }: HamburgerError): string {
   if (rule === 'compositional-embedder/C1') return few ? 'E_SEGMENT_EMPTY' : 'E_SEGMENT_TOO_LONG';
   if (rule === 'generation/C1') return few ? 'E_PROMPT_EMPTY' : 'E_SEQUENCE_TOO_LONG';
   if (rule === 'termination/C1') return 'E_CONFIDENCE';
+  if (rule === 'verification/C3') return 'E_TARGET';
   if (rule === 'token-choice/C2' || rule === 'segmentation/C3') return 'E_NOT_A_NUMBER';
   return 'E_UNKNOWN';
 }

@@ -1088,6 +1088,22 @@ export const mutations: readonly Mutation[] = [
   ...wrongSigns,
   ...leftOutGuards,
   {
+    mistake: 'a verified run is judged without what follows from its tensors',
+    file: 'lib/kit/judge.ts',
+    find: 'if (problem !== null)',
+    replace: 'if (Object.is(problem, undefined))',
+    test: 'test/kit/verified-verdict.test.ts',
+    caughtBy: 'is found in its round',
+  },
+  {
+    mistake: 'what was rolled back is seen by later passes of the target',
+    file: 'lib/conformance/stages.ts',
+    find: 'const stay = unseen.length + accepted;',
+    replace: 'const stay = unseen.length + drafted.length;',
+    test: 'test/kit/verified-verdict.test.ts',
+    caughtBy: 'as it is, the answer is right',
+  },
+  {
     mistake: 'of a near tie only the outcome of the reference is right',
     file: 'lib/kit/judge.ts',
     find: '[each.expected, ...(each.either ?? [])]',
