@@ -4,7 +4,7 @@ import { generate, teacherForced } from '../../lib/decode/generate.ts';
 import { createKvCache, type EntryCache } from '../../lib/decode/kv-cache.ts';
 import { logProbabilities } from '../../lib/decode/log-probabilities.ts';
 import { profiles } from '../../lib/decode/profiles.ts';
-import { samplingChoice, tokenProbability } from '../../lib/decode/token-choice.ts';
+import { adjustedGreedyChoice, samplingChoice, tokenProbability } from '../../lib/decode/token-choice.ts';
 import {
   blindPolicy,
   greedyPolicy,
@@ -145,6 +145,17 @@ describe('verification', () => {
       ),
       { ...seed, numRuns: 150 },
     );
+  });
+
+  it('verification/C8: with a repetition penalty each place of a draft is judged after the tokens before it, and no others', () => {
+    const adjustments = { repetitionPenalty: 1.8 };
+    const own = finish(
+      generate(target, { prompt, maxTokens: 30, confidence: 0, choice: adjustedGreedyChoice(adjustments) }),
+    );
+    for (const draftSteps of [1, 2, 4])
+      expect(idsOf(run({ maxTokens: 30, draftSteps, adjustments, confidence: 0 }).tokens)).toEqual(
+        idsOf(own.tokens),
+      );
   });
 
   it('verification/C8: greedy in f32 on the fast kernels, where a pass over many rows must be one over each', () => {
