@@ -1,0 +1,5 @@
+/** One half of the deliberate mistakes. */
+
+import { checkPlantedMistakes } from './planted-mistakes.ts';
+
+checkPlantedMistakes(0);
