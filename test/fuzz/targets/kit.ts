@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { HarnessFault, type HarnessProcess, talkTo } from '../../../cli/conform/harness.ts';
 import { bytesSource } from '../../../lib/checkpoint/byte-source.ts';
 import { decodeUtf8, parseJson } from '../../../lib/checkpoint/json.ts';
@@ -18,7 +19,7 @@ import { referenceKernels } from '../../../lib/kernels/reference.ts';
 import { readAnswer, readClaim } from '../../../lib/kit/answers.ts';
 import { parseCase } from '../../../lib/kit/case.ts';
 import { fillKit } from '../../../lib/kit/draft.ts';
-import { createJudge } from '../../../lib/kit/judge.ts';
+import { createJudge, type Judge } from '../../../lib/kit/judge.ts';
 import { type Kit, openKit, readTensors, sha256 } from '../../../lib/kit/kit.ts';
 import { liveKit } from '../../../lib/kit/live.ts';
 import { attemptOutput, type PortOutput, referencePort } from '../../../lib/kit/port.ts';
@@ -101,6 +102,24 @@ function tensorsIn(bytes: Uint8Array): ReadonlyMap<string, Tensor> {
 
 const claim = (): unknown => referencePort(smallKit().kit, kernels, '0').claim;
 
+/** Short runs of two models. */
+const VERIFIED_CASES = ['verified.greedy.all-accepted', 'verified.eos.the-target-says-it'];
+
+let opened: { kit: Kit; judge: Judge } | undefined;
+/** The kit that comes with the package, and a judge of ports that claim everything. */
+function shipped(): { kit: Kit; judge: Judge } {
+  if (opened !== undefined) return opened;
+  const kit = openKit(fileURLToPath(root));
+  opened = { kit, judge: createJudge(kit, referencePort(kit, kernels, '0').claim) };
+  return opened;
+}
+
+const verifiedOutputs = () => {
+  const { kit } = shipped();
+  const port = referencePort(kit, kernels, '0');
+  return kit.cases.filter(({ id }) => VERIFIED_CASES.includes(id)).map((each) => port.run(each));
+};
+
 /** A harness in this process: what it prints, given in pieces. */
 class ScriptedProcess extends EventEmitter implements HarnessProcess {
   readonly stdin = new PassThrough();
@@ -177,6 +196,20 @@ export const kitTargets: readonly Target[] = [
       );
       const report = conformanceReport(kit, readClaim(folder), verdicts, '0');
       verifyReport(JSON.parse(JSON.stringify(reportJson(report))), 'report', kit);
+    },
+  },
+  {
+    name: 'verified-results',
+    share: 2,
+    seeds: () =>
+      verifiedOutputs().map((output) =>
+        inputOf({ 'result.json': output.answer, 'dump.safetensors': dumpBytes(output) }),
+      ),
+    run(input, scratch) {
+      const { kit, judge } = shipped();
+      const answer = readAnswer(scratch.folderOf(input));
+      // Which of them it is an answer to must not matter.
+      for (const each of kit.cases.filter(({ id }) => VERIFIED_CASES.includes(id))) judge.judge(each, answer);
     },
   },
   {
