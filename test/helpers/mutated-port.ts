@@ -83,17 +83,23 @@ export interface Caught {
   readonly named: 'right' | 'wrong' | 'not';
 }
 
-/** Of a verified run: whether the message names what is wrong of the first round that is. Everything else without a divergence is its own place. */
-const runLocated = (message: string | null, stage: string): boolean => {
+/**
+ * Of a verified run: whether the message names what is wrong of the first round that is. Positions show in the entries, the end of a macro-step in the draft.
+ * Everything else without a divergence is its own place.
+ */
+const runLocated = (message: string | null, { stage, rule }: Mutant): boolean => {
   const [, what] = /^round \d+: (\w+)/.exec(message ?? '') ?? [];
+  if (what === 'entries' && rule.startsWith('positions/')) return true;
+  if (what === 'drafted' && stage === 'decision') return true;
   return what === undefined || what === stage || (what === 'no' && stage === 'next');
 };
 
 /** A verdict on a mutant's case, looked at; `null` if nothing was found. */
 export function caught(
-  { stage, notes }: Mutant,
+  mutant: Mutant,
   { id, outcome, message, divergence, diagnosis }: CaseVerdict,
 ): Caught | null {
+  const { stage, notes } = mutant;
   if (outcome === 'right') return null;
   const mistakes = diagnosis.flatMap(({ mistake }) => (mistake === null ? [] : [mistake]));
   const named = mistakes.some((each) => notes.includes(each))
@@ -104,7 +110,7 @@ export function caught(
   // A single operation or function is its own place.
   const located =
     divergence === null
-      ? runLocated(message, stage)
+      ? runLocated(message, mutant)
       : !/^(draft\.macro|macro|target)\./.test(divergence.name) || divergence.name.endsWith(stage);
   return { case: id, located, named };
 }
