@@ -1,5 +1,6 @@
 /**
- * What the other primitives take for one element, and a call of each takes for hardly any.
+ * What the other primitives take for one element, and a call of each takes for hardly any. The fast kernels put calls off and do many together, as
+ * in decoding: both parts are in the figures.
  *
  * Usage: `npm run bench:elementwise -- [--rows 6] [--width 768] [--repetitions 5]`
  */
@@ -36,6 +37,7 @@ function calls(kernels, rows, width) {
   const turned = kernels.empty([rows, 1, width]);
   const half = tensor([rows, width / 2], 0.5);
   return {
+    settle: () => kernels.settle(),
     add: () => kernels.add(x, y, out),
     multiply: () => kernels.multiply(x, y, out),
     scale: () => kernels.scale(x, 0.5, out),
@@ -65,7 +67,7 @@ const columns = sets.flatMap((kernels) => {
     { name: `${kernels.name}, ns per call`, work: calls(kernels, 2, 2), count: 1 },
   ];
 });
-const primitives = Object.keys(columns[0].work);
+const primitives = Object.keys(columns[0].work).filter((name) => name !== 'settle');
 const measured = primitives.map(() => columns.map(() => []));
 for (let repetition = 0; repetition <= Number(values.repetitions); repetition++) {
   primitives.forEach((primitive, p) => {
@@ -73,6 +75,7 @@ for (let repetition = 0; repetition <= Number(values.repetitions); repetition++)
       const call = work[primitive];
       const rate = rateOf(() => {
         for (let i = 0; i < 100; i++) call();
+        work.settle();
         return 100 * count;
       });
       if (repetition > 0) measured[p][c].push(1e9 / rate);

@@ -41,6 +41,7 @@ export function useFastest(kernels: SimdKernels, model: Model, rows: number): nu
     kernels.useThreads(threads);
     const start = performance.now();
     kernels.matmulNT(hidden.matrix(), lm_head.matrix(), logits.matrix());
+    kernels.settle();
     return performance.now() - start;
   };
   const counts: number[] = [];

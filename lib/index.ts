@@ -25,7 +25,6 @@ export { canonicalJson, decodeUtf8, parseJson } from './checkpoint/json.ts';
 export { type Pair, parsePairs, parsePrompts } from './checkpoint/pairs-file.ts';
 export { placeIn } from './checkpoint/place.ts';
 export { presets } from './checkpoint/presets.ts';
-export { MODE_BYTES } from './checkpoint/room.ts';
 export { openSafetensors } from './checkpoint/safetensors.ts';
 export { safetensorsBytes, type WritableDtype, writeSafetensors } from './checkpoint/safetensors-writer.ts';
 export { readSnapshot, type Snapshot, writeSnapshot } from './checkpoint/snapshot.ts';
@@ -263,7 +262,7 @@ export {
 export { baseOf, createModel, type HamburgerModel, isHamburger, type Model } from './model/model.ts';
 export { basePrefix, parameters } from './model/weights.ts';
 
-export { type Elements, type Numerics, showShape, sizeOf, Tensor } from './tensor/tensor.ts';
+export { type Elements, MODE_BYTES, type Numerics, showShape, sizeOf, Tensor } from './tensor/tensor.ts';
 export { BYTE_VOCABULARY_SIZE, byteTokenizerConfigJson, byteTokenizerJson } from './text/byte-tokenizer.ts';
 export { type ChatMessage, renderChat } from './text/chat-template.ts';
 export { printable, wellFormed } from './text/printable.ts';

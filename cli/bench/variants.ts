@@ -114,6 +114,7 @@ export function productOf(kernels: Kernels, { M, N, K }: ProductShape): (engine:
   const [a, b, out] = [matrix(M, K), matrix(N, K), matrix(M, N)];
   const product = (): number => {
     kernels.matmulNT(a, b, out);
+    kernels.settle();
     return 1;
   };
   return (engine) => ({

@@ -8,10 +8,7 @@ import { totalmem } from 'node:os';
 import { CallerError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { MOST_HEAP_BYTES } from '../kernels/simd/heap.ts';
-import { type Numerics, sizeOf } from '../tensor/tensor.ts';
-
-/** Bytes of a number in each mode. */
-export const MODE_BYTES: Readonly<Record<Numerics, number>> = { f32: 4, f64: 8 };
+import { MODE_BYTES, type Numerics, sizeOf } from '../tensor/tensor.ts';
 
 const MEBIBYTE = 1 << 20;
 

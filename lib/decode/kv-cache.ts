@@ -37,7 +37,6 @@ export function createKvCache(
   capacity: number,
 ): EntryCache {
   const shape = [capacity, config.numKeyValueHeads, headSize(config)];
-  const width = config.numKeyValueHeads * headSize(config);
   const room = Array.from({ length: layers }, () => ({
     keys: kernels.empty(shape),
     values: kernels.empty(shape),
@@ -47,7 +46,7 @@ export function createKvCache(
   const appendTo = (stored: Tensor, rows: Tensor): Tensor => {
     const end = positions.length + rows.shape[0]!;
     assertInvariant(end <= capacity, 'KV cache', 'no more entries than it has room for', () => `${end}`);
-    stored.data.set(rows.data, positions.length * width);
+    kernels.copyRows(rows, 0, rows.shape[0]!, stored, positions.length);
     return stored;
   };
 

@@ -10,7 +10,7 @@ import { type Kernels, mostVisible, type Visible, type Workspace } from './kerne
 /** The members of a kernel set that compute. */
 type Primitive = Exclude<
   keyof Kernels,
-  'name' | 'numerics' | 'round' | 'empty' | 'scoped' | 'tape' | 'workspace'
+  'name' | 'numerics' | 'round' | 'empty' | 'scoped' | 'tape' | 'workspace' | 'settle'
 >;
 
 /** FLOPs of an element, or of a pair of terms, by what is done with it (cost/C1). */
@@ -31,6 +31,7 @@ const SILU_GRADIENT = 5;
 export const primitiveFlops: {
   readonly [P in Primitive]: (...operands: Parameters<Kernels[P]>) => number;
 } = {
+  copyRows: () => 0,
   matmulNT: (a, _, out) => product(out, a.columns),
   matmulNN: (a, _, out) => product(out, a.columns),
   matmulTN: (a, _, out) => product(out, a.rows),

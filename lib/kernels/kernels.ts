@@ -77,6 +77,15 @@ export interface Kernels {
   /** The same kernels with tensors of their own, to be given back together. */
   workspace(): Workspace;
 
+  /**
+   * Does everything that was asked for. A kernel set may put that off until someone looks at elements ({@link Tensor.data}), so only who
+   * measures time has to ask for it.
+   */
+  settle(): void;
+
+  /** `out[at + r] = x[from + r]` for `from <= from + r < to`: entries of the first axis, copied; both tensors have equal ones. */
+  copyRows(x: Tensor, from: number, to: number, out: Tensor, at: number): void;
+
   /** `out[m,n] = Σ_k a[m,k] * b[n,k]`: one dot product per element (`numerics/N3`). */
   matmulNT(a: Matrix, b: Matrix, out: Matrix): void;
 

@@ -16,6 +16,7 @@ import {
   type Matrix,
   multiplyInto,
   type Numerics,
+  sizeOf,
   type Tensor,
   zeros,
 } from '../tensor/tensor.ts';
@@ -92,6 +93,12 @@ export function referenceKernels(numerics: Numerics): Kernels {
     workspace: () => kernels,
     reset: () => {},
     free: () => {},
+    settle: () => {},
+
+    copyRows(x, from, to, out, at) {
+      const width = rowWidth(x);
+      out.data.set(x.data.subarray(from * width, to * width), at * width);
+    },
 
     matmulNT,
 
@@ -247,6 +254,11 @@ export function referenceKernels(numerics: Numerics): Kernels {
     },
   };
   return kernels;
+}
+
+/** Numbers in an entry of the first axis. */
+function rowWidth(x: Tensor): number {
+  return sizeOf(x.shape.slice(1));
 }
 
 /** Element (m, k) of a matrix. */

@@ -26,7 +26,7 @@ export function gatherRows(kernels: Kernels, d: number, sources: readonly RowSou
   const y = kernels.empty([sources.length, d]);
   sources.forEach(({ tensor, row }, r) => {
     checkShapes(y, tensor);
-    y.data.set(tensor.data.subarray(row * d, (row + 1) * d), r * d);
+    kernels.copyRows(tensor, row, row + 1, y, r);
   });
   kernels.tape?.record(({ gradient }) => {
     const into = new Map<Tensor, Tensor>();
@@ -43,8 +43,9 @@ export function gatherRows(kernels: Kernels, d: number, sources: readonly RowSou
 export function gatherRowsBackward(dy: Tensor, into: readonly RowSource[]): void {
   const d = dy.shape[1]!;
   // Forward: y[r] = sources[r].tensor[sources[r].row].
+  const shares = dy.data;
   into.forEach(({ tensor: { data }, row }, r) => {
     // Plain additions: a Float32Array rounds each as it is stored.
-    for (let i = 0; i < d; i++) data[row * d + i] = data[row * d + i]! + dy.data[r * d + i]!;
+    for (let i = 0; i < d; i++) data[row * d + i] = data[row * d + i]! + shares[r * d + i]!;
   });
 }

@@ -102,6 +102,7 @@ export function ropeTableOfSequences(
   const half = frequencies.length;
   const shape = [sequences.reduce((sum, { positions }) => sum + positions.length, 0), half];
   const table = { cos: kernels.empty(shape), sin: kernels.empty(shape) };
+  const [cosines, sines] = [table.cos.data, table.sin.data];
   let at = 0;
   for (const { positions, ropeTableRounding = 'mode' } of sequences) {
     // By way of binary32, as an implementation does that computes the table there and then converts it (rope/C5).
@@ -113,8 +114,8 @@ export function ropeTableOfSequences(
     for (let t = 0; t < positions.length; t++) {
       for (let i = 0; i < half; i++) {
         const angle = positions[t]! * frequencies[i]!;
-        table.cos.data[at] = round(cos(angle));
-        table.sin.data[at] = round(sin(angle));
+        cosines[at] = round(cos(angle));
+        sines[at] = round(sin(angle));
         at += 1;
       }
     }

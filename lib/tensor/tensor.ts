@@ -17,11 +17,21 @@ import { assertInvariant, CallerError, InvariantError, show } from '../errors.ts
 /** The numeric modes of SPEC #numerics: every stored tensor is binary64 (`f64`) or binary32 (`f32`). */
 export type Numerics = 'f64' | 'f32';
 
+/** Bytes of a number of each mode. */
+export const MODE_BYTES: Readonly<Record<Numerics, number>> = { f32: 4, f64: 8 };
+
 /** The elements of a tensor in one of the two modes. */
 export type Elements = Float64Array | Float32Array;
 
+/** Work that was asked for and may not have been done yet, so that what it changes may not be what it will be. */
+export interface Pending {
+  /** Does all of it. */
+  settle(): void;
+}
+
 /** `[rows, columns]` view into the elements of a tensor; columns are adjacent, rows are `rowStride` elements apart. */
 export interface Matrix {
+  /** See {@link Tensor.data}. */
   readonly data: Elements;
   /** Where its first element lies; see {@link Tensor.buffer}. */
   readonly buffer: ArrayBufferLike;
@@ -67,12 +77,13 @@ export function showShape(shape: readonly number[]): string {
  */
 export class Tensor {
   readonly shape: readonly number[];
-  readonly data: Elements;
   /** Number of elements. */
   readonly size: number;
   /** Where the first element lies. The array is asked once, because an engine takes longer to answer than many an operation. */
   readonly buffer: ArrayBufferLike;
   readonly byteOffset: number;
+  readonly #elements: Elements;
+  readonly #pending: Pending | undefined;
   #matrix: Matrix | undefined;
   #reshaped: Tensor | undefined;
   #rows: { readonly from: number; readonly to: number; readonly view: Tensor } | undefined;
@@ -80,9 +91,10 @@ export class Tensor {
   /**
    * Wraps `data`, without copying it, in `shape`.
    *
+   * @param pending what is settled before anyone looks at the elements: whoever changes them later than asked to gives it
    * @throws CallerError if a dimension is not a non-negative integer or `data` has not exactly the elements of `shape`
    */
-  constructor(data: Elements, shape: readonly number[]) {
+  constructor(data: Elements, shape: readonly number[], pending?: Pending) {
     if (!isShape(shape)) {
       throw new CallerError({
         subject: 'tensor shape',
@@ -98,34 +110,44 @@ export class Tensor {
         found: `${data.length}`,
       });
     }
-    this.data = data;
+    this.#elements = data;
+    this.#pending = pending;
     this.shape = [...shape];
     this.size = size;
     this.buffer = data.buffer;
     this.byteOffset = data.byteOffset;
   }
 
+  /**
+   * The elements, as they are after all operations so far. Kernels may put operations off until someone looks here
+   * ({@link Kernels.settle}), so whoever keeps the array asks again after further ones.
+   */
+  get data(): Elements {
+    this.#pending?.settle();
+    return this.#elements;
+  }
+
   /** The mode that the elements are stored in. */
   get numerics(): Numerics {
-    return this.data instanceof Float64Array ? 'f64' : 'f32';
+    return this.#elements instanceof Float64Array ? 'f64' : 'f32';
   }
 
   /** The element at `index`, one number per axis. @throws CallerError if the index is outside the shape */
   get(...index: number[]): number {
     this.#checkIndex(index);
-    return this.#array().get(...index);
+    return arrayOf(this.data, this.shape).get(...index);
   }
 
   /** Sets the element at `index`; stored rounded to the tensor's mode. @throws CallerError as {@link get} */
   set(index: readonly number[], value: number): void {
     this.#checkIndex(index);
-    this.#array().set(...index, value);
+    arrayOf(this.data, this.shape).set(...index, value);
   }
 
   /** The same elements in another shape of the same size; shares the data. */
   reshape(shape: readonly number[]): Tensor {
     if (this.#reshaped === undefined || !sameShape(this.#reshaped.shape, shape)) {
-      this.#reshaped = new Tensor(this.data, shape);
+      this.#reshaped = new Tensor(this.#elements, shape, this.#pending);
     }
     return this.#reshaped;
   }
@@ -152,7 +174,8 @@ export class Tensor {
       });
     }
     const width = sizeOf(rest);
-    return new Tensor(this.data.subarray(from * width, to * width), [to - from, ...rest]);
+    const elements = this.#elements.subarray(from * width, to * width);
+    return new Tensor(elements, [to - from, ...rest], this.#pending);
   }
 
   /** A fresh tensor with the axes in the given order. */
@@ -170,7 +193,7 @@ export class Tensor {
       this.data.slice(),
       axes.map((axis) => this.shape[axis]!),
     );
-    operations.assign(out.#array(), this.#array().transpose(...axes));
+    operations.assign(arrayOf(out.data, out.shape), arrayOf(this.data, this.shape).transpose(...axes));
     return out;
   }
 
@@ -192,9 +215,8 @@ export class Tensor {
       'a tensor of rank 2',
       () => `shape ${showShape(this.shape)}`,
     );
-    const { data, buffer, byteOffset, shape } = this;
-    const [rows, columns] = shape as [number, number];
-    return { data, buffer, byteOffset, offset: 0, rows, columns, rowStride: columns };
+    const [rows, columns] = this.shape as [number, number];
+    return new TensorMatrix(this, 0, rows, columns, columns);
   }
 
   /** View of head `head` of a `[rows, heads, size]` tensor as a `[rows, size]` matrix. */
@@ -205,20 +227,8 @@ export class Tensor {
       'a tensor [rows, heads, size] with that head',
       () => `shape ${showShape(this.shape)}, head ${head}`,
     );
-    const { data, offset, shape, stride } = this.#array().pick(null, head, null);
-    return {
-      data,
-      buffer: this.buffer,
-      byteOffset: this.byteOffset + offset * data.BYTES_PER_ELEMENT,
-      offset,
-      rows: shape[0]!,
-      columns: shape[1]!,
-      rowStride: stride[0]!,
-    };
-  }
-
-  #array(): ndarray.NdArray<Elements> {
-    return ndarray(this.data, [...this.shape]);
+    const { offset, shape, stride } = arrayOf(this.#elements, this.shape).pick(null, head, null);
+    return new TensorMatrix(this, offset, shape[0]!, shape[1]!, stride[0]!);
   }
 
   #checkIndex(index: readonly number[]): void {
@@ -233,6 +243,35 @@ export class Tensor {
       });
     }
   }
+}
+
+/** Some of the elements of a tensor. */
+class TensorMatrix implements Matrix {
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
+  readonly offset: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly rowStride: number;
+  readonly #tensor: Tensor;
+
+  constructor(tensor: Tensor, offset: number, rows: number, columns: number, rowStride: number) {
+    this.#tensor = tensor;
+    this.buffer = tensor.buffer;
+    this.byteOffset = tensor.byteOffset + offset * MODE_BYTES[tensor.numerics];
+    this.offset = offset;
+    this.rows = rows;
+    this.columns = columns;
+    this.rowStride = rowStride;
+  }
+
+  get data(): Elements {
+    return this.#tensor.data;
+  }
+}
+
+function arrayOf(elements: Elements, shape: readonly number[]): ndarray.NdArray<Elements> {
+  return ndarray(elements, [...shape]);
 }
 
 /** A fresh tensor of zeros. @throws CallerError if there is no room for it */

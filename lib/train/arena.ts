@@ -9,7 +9,7 @@
 
 import { InvariantError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import { showShape, sizeOf, Tensor } from '../tensor/tensor.ts';
+import { MODE_BYTES, showShape, sizeOf, type Tensor } from '../tensor/tensor.ts';
 
 /** Values and their gradients, `[n]` each. */
 export interface Place {
@@ -30,13 +30,13 @@ export function roomFor(shape: readonly number[]): number {
 
 /** The tensor at `offset` of `values` or `gradients`. */
 export function tensorAt(stretch: Tensor, offset: number, shape: readonly number[]): Tensor {
-  return new Tensor(stretch.data.subarray(offset, offset + sizeOf(shape)), shape);
+  return stretch.rows(offset, offset + sizeOf(shape)).reshape(shape);
 }
 
 /** The gradient of `t`, if `t` lies in `place`. */
 export function gradientIn({ values, gradients }: Place, t: Tensor): Tensor | undefined {
   if (t.buffer !== values.buffer) return undefined;
-  const offset = (t.byteOffset - values.byteOffset) / values.data.BYTES_PER_ELEMENT;
+  const offset = (t.byteOffset - values.byteOffset) / MODE_BYTES[values.numerics];
   const inside = 0 <= offset && offset + t.size <= values.size;
   return inside ? tensorAt(gradients, offset, t.shape) : undefined;
 }
@@ -72,7 +72,7 @@ export function createArena(kernels: Kernels): Arena {
     return block;
   };
   const total = (count: (block: Block) => number) => blocks.reduce((sum, block) => sum + count(block), 0);
-  const capacity = () => total(({ values }) => values.data.length);
+  const capacity = () => total(({ values }) => values.size);
   const free = () => {
     blocks = [];
     memory.free();
@@ -82,7 +82,7 @@ export function createArena(kernels: Kernels): Arena {
     empty(shape) {
       const room = roomFor(shape);
       let block = blocks.at(-1);
-      if (block === undefined || block.used + room > block.values.data.length) {
+      if (block === undefined || block.used + room > block.values.size) {
         block = addBlock(Math.max(room, capacity(), FIRST_BLOCK));
       }
       const tensor = tensorAt(block.values, block.used, shape);

@@ -24,7 +24,7 @@ const HEADS = 4;
 /** The names of the primitives: what a kernel set has beside its name, its mode and its memory. */
 export type Primitive = Exclude<
   keyof Kernels,
-  'name' | 'numerics' | 'empty' | 'scoped' | 'tape' | 'workspace'
+  'name' | 'numerics' | 'empty' | 'scoped' | 'settle' | 'tape' | 'workspace'
 >;
 
 /** Runs one primitive on operands that it asks for; returns its result. */
@@ -66,6 +66,11 @@ export const CASES: Readonly<Record<Primitive, Case>> = {
     out.data.forEach((value, i) => {
       out.data[i] = kernels.round(value / 3);
     });
+    return out;
+  },
+  copyRows(kernels, operand, { M, N, K }) {
+    const out = operand(M + N, K);
+    kernels.copyRows(operand(N, K), N >> 1, N, out, M);
     return out;
   },
   matmulNT(kernels, operand, { M, N, K }) {

@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Kernels } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
+import { Commands } from '../../lib/kernels/simd/commands.ts';
+import { Heap } from '../../lib/kernels/simd/heap.ts';
 import { simdSupported } from '../../lib/kernels/simd/instantiate.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
+import { webAssembly } from '../../lib/kernels/simd/webassembly.ts';
 import { showShape, sizeOf, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
 import { chunksDoneByHelpers, countsOf, FINISHED_INDEX } from '../helpers/threads.ts';
 
@@ -405,6 +408,145 @@ describe('simd kernels give the bits of the reference kernels', () => {
     compare('silu', [x], x.shape, (k, [a], out) => k.silu(a!, out));
     compare('siluGradient', [x], x.shape, (k, [a], out) => k.siluGradient(a!, out));
     compare('sigmoid', [x], x.shape, (k, [a], out) => k.sigmoid(a!, out));
+  });
+});
+
+describe('what is put off', () => {
+  it('is done in order before elements are looked at, however much there is of it', () => {
+    const x = simd.empty([2, 3]);
+    const held = x.data;
+    held.fill(1);
+    for (let i = 0; i < 1000; i++) {
+      simd.scale(x, 2, x);
+      simd.scale(x, 0.5, x);
+      if (i % 100 === 0) simd.add(x, x, x);
+    }
+    simd.scale(x, 3, x);
+    expect([...x.data]).toEqual(Array(6).fill(3 * 2 ** 10));
+    expect(held).toBe(x.data);
+  });
+
+  it('is seen by every view: rows, other shapes, matrices, heads, single elements, copies', () => {
+    const looks: readonly ((t: Tensor) => unknown)[] = [
+      (t) => t.rows(1, 2).data[0],
+      (t) => t.reshape([4, 1]).data[2],
+      (t) => t.reshape([2, 2]).matrix().data[2],
+      (t) => t.reshape([2, 2, 1]).head(0).data[2],
+      (t) => t.get(1, 0),
+      (t) => t.clone().data[2],
+      (t) => t.transpose(1, 0).data[1],
+    ];
+    for (const look of looks) {
+      const t = simd.empty([2, 2]);
+      t.data.set([1, 2, 3, 4]);
+      // Made before: views of a tensor are remembered.
+      look(t);
+      simd.scale(t, 10, t);
+      expect(look(t), `${look}`).toBe(30);
+    }
+  });
+
+  it('comes before what is written to a view afterwards', () => {
+    const t = simd.empty([2]);
+    t.data.fill(1);
+    simd.scale(t, 10, t);
+    t.set([0], 5);
+    expect([...t.data]).toEqual([5, 10]);
+  });
+
+  it('keeps the counts of each call, also where there are more than there is room for', () => {
+    const rows = 300;
+    const calls = 12;
+    const x = tensors(7, 'ordinary', [rows, 9])[0]!;
+    const inside = simd.empty(x.shape);
+    inside.data.set(x.data);
+    const counts = (i: number) => Array.from({ length: rows }, (_, r) => ((r + i) % 9) + 1);
+    const results = Array.from({ length: calls }, (_, i) => {
+      const out = simd.empty(x.shape);
+      simd.softmax(inside, counts(i), out);
+      return out;
+    });
+    results.forEach((got, i) => {
+      const want = reference.empty(x.shape);
+      reference.softmax(x, counts(i), want);
+      expectSame(`softmax, call ${i}`, got, want);
+    });
+  });
+
+  it('is done before memory that was given back is used by others', () => {
+    const kernels = simdKernels();
+    const [kept, out] = [kernels.empty([64]), kernels.empty([64])];
+    const space = kernels.workspace();
+    const first = space.empty([64]);
+    first.data.fill(1);
+    kernels.add(first, first, kept);
+    space.free();
+    // At the place where `first` was.
+    const outside = tensorOf('f32', [64], Array(64).fill(7));
+    kernels.scale(outside, 1, out);
+    expect([...kept.data]).toEqual(Array(64).fill(2));
+    expect([...out.data]).toEqual(Array(64).fill(7));
+  });
+
+  it('is done by settle, and before the number of threads changes', () => {
+    const kernels = simdKernels({ threads: 2 });
+    const t = kernels.empty([64]);
+    const elements = t.data;
+    elements.fill(1);
+    kernels.scale(t, 2, t);
+    expect(elements[0]).toBe(1);
+    kernels.settle();
+    expect(elements[0]).toBe(2);
+    kernels.scale(t, 2, t);
+    kernels.useThreads(1);
+    expect(elements[0]).toBe(4);
+    kernels.scale(t, 2, t);
+    kernels.close();
+    expect(elements[0]).toBe(8);
+  });
+
+  it('is not done again when it was broken off', () => {
+    const done: [number, number][] = [];
+    let broken = true;
+    const commands = new Commands(new Heap(webAssembly!, 1 << 16), (from, to) => {
+      done.push([from, to]);
+      if (broken) throw new Error('broken off');
+    });
+    commands.operations.scale(1, 2, 3, 4);
+    expect(() => commands.settle()).toThrow('broken off');
+    broken = false;
+    commands.settle();
+    expect(done).toHaveLength(1);
+    commands.operations.scale(1, 2, 3, 4);
+    commands.settle();
+    expect(done[1]).toEqual(done[0]);
+  });
+});
+
+describe('copyRows', () => {
+  it('copies some rows to others, of any rank', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, fc.nat(40), fc.nat(5), (seed, of, rows, width, before) => {
+        const from = rows >> 1;
+        const operands = tensors(seed, of, [rows, width, 1]);
+        compare('copyRows', operands, [before + rows + 1, width, 1], (k, [x], out) =>
+          k.copyRows(x!, from, rows, out, before),
+        );
+      }),
+      options,
+    );
+  });
+
+  it('rows that are not there, or of another width, are refused instead of reading or overwriting a neighbour', () => {
+    const [x, out, wide] = [simd.empty([2, 3]), simd.empty([4, 3]), simd.empty([4, 5])];
+    for (const copy of [
+      () => simd.copyRows(x, 1, 3, out, 0),
+      () => simd.copyRows(x, -1, 1, out, 0),
+      () => simd.copyRows(x, 0, 2, out, 3),
+      () => simd.copyRows(x, 0, 2, out, -1),
+      () => simd.copyRows(x, 0, 2, wide, 0),
+    ])
+      expect(copy).toThrow(/copyRows/);
   });
 });
 

@@ -7,14 +7,14 @@
  */
 
 import { assertInvariant } from '../../errors.ts';
-import type { Elements, Matrix, Tensor } from '../../tensor/tensor.ts';
+import type { Elements, Matrix, Pending, Tensor } from '../../tensor/tensor.ts';
 import type { Visible } from '../kernels.ts';
 import type { Heap } from './heap.ts';
 
 /** Bytes of a binary32 number, and of a 32-bit integer. */
 export const BYTES = 4;
 
-/** Rows whose `visible` fits from the start. */
+/** Rows whose `visible` fits from the start: those of all commands that fit, when a token is decoded, several times over. */
 const FIRST_ROWS = 1024;
 
 /** Bytes of the room of a call from the start. */
@@ -31,15 +31,19 @@ interface Copy {
 /** Addresses of the operands of one call at a time, which ends with {@link Operands.finish}. */
 export class Operands {
   readonly #heap: Heap;
+  readonly #pending: Pending;
   readonly #copies: Copy[] = [];
-  /** Holds the `visible` of the call that runs. */
+  /** Holds the `visible` of calls that are pending, one behind the other. */
   #visible: Int32Array;
   #visibleStart: number;
-  /** For what the call that runs computes on its way. */
+  #visibleUsed = 0;
+  /** For what a call computes on its way; what is pending is done one after the other. */
   #room: { readonly start: number; readonly bytes: number };
 
-  constructor(heap: Heap) {
+  /** @param pending where the calls are written down */
+  constructor(heap: Heap, pending: Pending) {
     this.#heap = heap;
+    this.#pending = pending;
     this.#visibleStart = heap.allocate(FIRST_ROWS * BYTES);
     this.#visible = new Int32Array(heap.buffer, this.#visibleStart, FIRST_ROWS);
     this.#room = { start: heap.allocate(FIRST_ROOM), bytes: FIRST_ROOM };
@@ -65,6 +69,22 @@ export class Operands {
 
   /** Address of `visible` as 32-bit integers, `rows` of them, each held within 0 and `width`. */
   visible(visible: Visible, rows: number, width: number): number {
+    const from = this.#roomForVisible(rows);
+    const numbers = this.#visible;
+    for (let r = 0; r < rows; r++) {
+      const count = visible[r]!;
+      numbers[from + r] = count > width ? width : count > 0 ? count : 0;
+    }
+    return this.#visibleStart + from * BYTES;
+  }
+
+  /** Index of room for so many more in {@link #visible}. */
+  #roomForVisible(rows: number): number {
+    if (this.#visibleUsed + rows > this.#visible.length) {
+      // What is there has been read then.
+      this.#pending.settle();
+      this.#visibleUsed = 0;
+    }
     if (rows > this.#visible.length) {
       const count = 2 * rows;
       const start = this.#allocate(count * BYTES);
@@ -72,12 +92,9 @@ export class Operands {
       this.#visibleStart = start;
       this.#visible = new Int32Array(this.#heap.buffer, start, count);
     }
-    const numbers = this.#visible;
-    for (let r = 0; r < rows; r++) {
-      const count = visible[r]!;
-      numbers[r] = count > width ? width : count > 0 ? count : 0;
-    }
-    return this.#visibleStart;
+    const from = this.#visibleUsed;
+    this.#visibleUsed += rows;
+    return from;
   }
 
   /** Address of at least so many bytes that no other operand of the call has; there is one such room. */
@@ -96,6 +113,7 @@ export class Operands {
   }
 
   #finishCopies(): void {
+    this.#pending.settle();
     for (const { start, bytes, target } of this.#copies) {
       target?.set(new Float32Array(this.#heap.buffer, start, target.length));
       this.#heap.release(start, bytes);
@@ -108,6 +126,8 @@ export class Operands {
       this.#abandon();
       assertInvariant(false, 'operand of the simd kernels', 'f32', 'f64');
     }
+    // The block may be one that was given back and that what is pending still works in.
+    this.#pending.settle();
     const source = data.subarray(offset, offset + length);
     const bytes = length * BYTES;
     const start = this.#allocate(bytes);

@@ -1,5 +1,5 @@
 /**
- * The primitives of the fast kernel set: each finds the addresses of its operands and calls WebAssembly once.
+ * The primitives of the fast kernel set: each finds the addresses of its operands and gives one operation to WebAssembly.
  *
  * @module
  */
@@ -7,42 +7,8 @@
 import { assertInvariant } from '../../errors.ts';
 import type { Matrix, Tensor } from '../../tensor/tensor.ts';
 import { type Kernels, mostVisible } from '../kernels.ts';
+import type { Operations } from './commands.ts';
 import { BYTES, type Operands } from './operands.ts';
-
-/** What `assembly/index.ts` exports: pointers and strides in bytes, counts in elements. */
-export type Exports = Record<
-  | 'adamW'
-  | 'add'
-  | 'addAttentionContext'
-  | 'addAttentionTransposed'
-  | 'addProduct'
-  | 'addRow'
-  | 'attention'
-  | 'attentionScores'
-  | 'columnSums'
-  | 'divideColumn'
-  | 'expDifferences'
-  | 'gatedSilu'
-  | 'matmulLeftToRight'
-  | 'matmulNT'
-  | 'multiply'
-  | 'multiplyColumn'
-  | 'multiplyRow'
-  | 'rmsNorm'
-  | 'rotateHalves'
-  | 'rowDots'
-  | 'rowMaxima'
-  | 'rowSums'
-  | 'rowSumsOfSquares'
-  | 'scale'
-  | 'setThreads'
-  | 'sigmoid'
-  | 'silu'
-  | 'siluGradient'
-  | 'softmax'
-  | 'subtractColumn',
-  (...values: number[]) => void
->;
 
 /** Where a sum starts: from +0, or from what is in the result. */
 const FROM_ZERO = 0;
@@ -66,8 +32,18 @@ function checkLength(operation: string, t: Tensor, length: number): void {
   assertInvariant(false, operation, `an operand of ${length} elements`, `${t.size}`);
 }
 
+/** Nothing may be copied from or to where a tensor has no rows. */
+function checkRows(operation: string, t: Tensor, from: number, to: number): void {
+  const count = t.shape[0]!;
+  if (0 <= from && from <= to && to <= count) return;
+  assertInvariant(false, operation, `some of ${count} rows`, `${from} to ${to}`);
+}
+
 /** All of {@link Kernels} but its memory. */
-export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empty' | 'scoped' | 'workspace'> {
+export function primitivesOver(
+  wasm: Operations,
+  at: Operands,
+): Omit<Kernels, 'empty' | 'scoped' | 'settle' | 'workspace'> {
   /** `[r,c]` elementwise with one number per row or column. */
   const withVector =
     (
@@ -112,6 +88,17 @@ export function primitivesOver(wasm: Exports, at: Operands): Omit<Kernels, 'empt
     name: 'simd',
     numerics: 'f32',
     round: Math.fround,
+
+    copyRows(x, from, to, out, row) {
+      if (to === from) return;
+      const width = x.size / x.shape[0]!;
+      checkLength('copyRows', out, out.shape[0]! * width);
+      checkRows('copyRows', x, from, to);
+      checkRows('copyRows', out, row, row + to - from);
+      const bytes = width * BYTES;
+      wasm.copy(at.input(x) + from * bytes, at.output(out) + row * bytes, (to - from) * width);
+      at.finish();
+    },
 
     matmulNT(a, b, out) {
       wasm.matmulNT(

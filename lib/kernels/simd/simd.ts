@@ -2,8 +2,8 @@
  * The fast kernel set: f32 in WebAssembly with 128-bit SIMD, on one or more threads. SPEC #numerics fixes every bit of its results, so
  * they equal those of the reference kernels; only the payload of a NaN is left open.
  *
- * Kernels work in a WebAssembly memory, in which {@link Kernels.empty} makes its tensors. Tensors from elsewhere give
- * the same results, but are copied in and out at every call.
+ * Kernels work in a WebAssembly memory, in which {@link Kernels.empty} makes its tensors. What is asked for is done when someone looks at
+ * elements (`commands.ts`). Tensors from elsewhere give the same results, but are copied in and out at every call, which is done at once.
  *
  * The arithmetic is in `assembly/`, compiled into `binary.ts` by `build.mjs`.
  *
@@ -12,9 +12,10 @@
 
 import { CallerError } from '../../errors.ts';
 import type { Kernels } from '../kernels.ts';
+import { Commands } from './commands.ts';
 import { instantiate } from './instantiate.ts';
 import { Operands } from './operands.ts';
-import { type Exports, primitivesOver } from './primitives.ts';
+import { primitivesOver } from './primitives.ts';
 import { startThreads } from './threads.ts';
 import { tensorsIn } from './workspace.ts';
 
@@ -37,6 +38,13 @@ export interface SimdOptions {
 /** Some 7 µs of one thread, from the cache: below that, waiting for each other costs more than the others' help is worth. */
 const LEAST_SHARED_WORK = 65536;
 
+/** What of `assembly/index.ts` is used here. */
+interface Exports {
+  /** Does the commands at these addresses. */
+  run(from: number, to: number): void;
+  setThreads(count: number, leastSharedWork: number): void;
+}
+
 /** The fast kernel set. */
 export interface SimdKernels extends Kernels {
   /** Threads that were started, the caller's included. */
@@ -56,14 +64,16 @@ export interface SimdKernels extends Kernels {
 export function simdKernels(options: SimdOptions = {}): SimdKernels {
   const { fixedBytes, threads = 1, leastSharedWork = LEAST_SHARED_WORK } = options;
   const { heap, module, exports } = instantiate('simd kernels', fixedBytes);
-  const wasm = exports as unknown as Exports;
+  const wasm = exports as Exports;
   const endThreads = startThreads(threads, heap.shared, { module, memory: heap.memory });
   wasm.setThreads(threads, leastSharedWork);
 
-  const primitives = primitivesOver(wasm, new Operands(heap));
+  const commands = new Commands(heap, wasm.run);
+  const settle = () => commands.settle();
+  const primitives = { ...primitivesOver(commands.operations, new Operands(heap, commands)), settle };
   return {
     ...primitives,
-    ...tensorsIn(heap, primitives),
+    ...tensorsIn(heap, primitives, commands),
     threads,
     useThreads(count) {
       if (!(Number.isInteger(count) && 1 <= count && count <= threads)) {
@@ -73,9 +83,11 @@ export function simdKernels(options: SimdOptions = {}): SimdKernels {
           found: `${count}`,
         });
       }
+      settle();
       wasm.setThreads(count, leastSharedWork);
     },
     close() {
+      settle();
       wasm.setThreads(1, leastSharedWork);
       endThreads();
     },

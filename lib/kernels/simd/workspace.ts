@@ -5,7 +5,7 @@
  */
 
 import { CallerError } from '../../errors.ts';
-import { sameShape, showShape, sizeOf, Tensor } from '../../tensor/tensor.ts';
+import { type Pending, sameShape, showShape, sizeOf, Tensor } from '../../tensor/tensor.ts';
 import type { Kernels, Workspace } from '../kernels.ts';
 import type { Heap } from './heap.ts';
 import { BYTES } from './operands.ts';
@@ -30,10 +30,14 @@ interface Level {
 /** The members of a kernel set that make tensors. */
 type Memory = 'empty' | 'scoped' | 'workspace';
 
-/** `empty`, `scoped` and `workspace` of a kernel set that works in `heap`; `primitives` are all its other members. */
-export function tensorsIn(heap: Heap, primitives: Omit<Kernels, Memory>): Pick<Kernels, Memory> {
+/** `empty`, `scoped` and `workspace` of a kernel set that works in `heap`; `primitives` are all its other members, which may be pending. */
+export function tensorsIn(
+  heap: Heap,
+  primitives: Omit<Kernels, Memory>,
+  pending: Pending,
+): Pick<Kernels, Memory> {
   const tensorAt = (start: number, shape: readonly number[]): Tensor =>
-    new Tensor(new Float32Array(heap.buffer, start, sizeOf(shape)), shape);
+    new Tensor(new Float32Array(heap.buffer, start, sizeOf(shape)), shape, pending);
 
   const workspace = (): Workspace => {
     // One list of slots for each depth of scopes: shapes that do not alternate in a slot stay the very same tensors.
@@ -71,7 +75,7 @@ export function tensorsIn(heap: Heap, primitives: Omit<Kernels, Memory>): Pick<K
         levels[depth] ??= { slots: [], used: 0 };
         levels[depth]!.used = 0;
         try {
-          result.data.set(compute().data);
+          primitives.copyRows(compute(), 0, shape[0]!, result, 0);
         } finally {
           depth--;
         }

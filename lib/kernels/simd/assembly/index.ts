@@ -1,12 +1,4 @@
 export { multiplyAdds, readFourStreams, readOneStream } from './ceilings';
-export { rowDots, rowSums, rowSumsOfSquares } from './dot-products';
-export {
-  adamW, add, addProduct, addRow, divideColumn, multiply, multiplyColumn, multiplyRow, rmsNorm, rotateHalves, rowMaxima, scale,
-  subtractColumn,
-} from './elementwise';
+export { run } from './commands';
 export { setThreads } from './instance';
-export { columnSums } from './left-to-right';
-export {
-  addAttentionContext, addAttentionTransposed, attention, attentionScores, expDifferences, gatedSilu, matmulLeftToRight,
-  matmulNT, serve, sigmoid, silu, siluGradient, softmax,
-} from './operations';
+export { serve } from './operations';
