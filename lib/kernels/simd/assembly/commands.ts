@@ -46,7 +46,7 @@ const SUBTRACT_COLUMN = 29;
 // @ts-ignore: decorator
 @inline
 function u(c: usize, i: usize): usize {
-  return <usize>load<f64>(c + ((i + 1) << 3));
+  return <usize><i64>load<f64>(c + ((i + 1) << 3));
 }
 
 /** Operand i of the command at `c`, a number of the mode. */

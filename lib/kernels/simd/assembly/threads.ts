@@ -11,8 +11,8 @@
 import { leastSharedWork, threadCount } from './instance';
 import { FINISHED, SLEEPERS, TICKETS } from './layout';
 
-/** Looks at the tickets before a helping thread sleeps: some 100 µs, longer than the pauses within the decoding of a token. */
-const LOOKS: i32 = 100000;
+/** Looks at the tickets before a helping thread sleeps: some 400 µs, longer than the pauses within the decoding of a token and between two. */
+const LOOKS: i32 = 400000;
 
 /** Chunks for each thread: more than one, so that a thread that is held up leaves work to the others. */
 const CHUNKS_PER_THREAD: i32 = 2;
