@@ -7,13 +7,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeFolder } from '../helpers/checkpoint-folders.ts';
-import { hamburger, init, toy, workFolder } from './run.ts';
+import { built, hamburger, init, toy, workFolder } from './run.ts';
 
 const cwd = workFolder();
-const harness = fileURLToPath(new URL('../../dist/fixtures/harnesses/typescript/main.js', import.meta.url));
+const harness = join(built, 'fixtures/harnesses/typescript/main.js');
 
 const mountPoint = mkdtempSync(join(tmpdir(), 'hamburger-disk-'));
 const mount = (...args: string[]): boolean => spawnSync('mount', args).status === 0;

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { oneAfterAnother } from '../../cli/interrupt.ts';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { listenForInterrupt, oneAfterAnother } from '../../cli/interrupt.ts';
 import { contentsOf } from '../helpers/checkpoint-folders.ts';
 import { ended, init, start, words, workFolder } from './run.ts';
 
@@ -27,17 +27,18 @@ beforeAll(async () => {
   );
 });
 
-/** Starts a command, sends it SIGINT when `ready` says so, and returns what it came to. */
+/** Starts a command, sends it a signal when `ready` says so, and returns what it came to. */
 async function interrupted(
   args: readonly string[],
   ready: (child: ReturnType<typeof start>) => Promise<unknown>,
+  signal: NodeJS.Signals = 'SIGINT',
 ) {
   const child = start(args, { cwd });
   const outcome = ended(child);
   await ready(child);
   expect(child.exitCode).toBeNull();
   const sent = performance.now();
-  child.kill('SIGINT');
+  child.kill(signal);
   const result = await outcome;
   expect(performance.now() - sent).toBeLessThan(AT_ONCE_MS);
   return result;
@@ -65,6 +66,19 @@ describe('Ctrl-C', () => {
       await sleep(SOME_TIME_MS);
     });
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+  });
+
+  it('so does SIGTERM, which no command but train listens to', async () => {
+    const args = ['generate', 'x'.repeat(4000), '--checkpoint', 'slow', '--top-k', '1'];
+    const { code, stdout } = await interrupted(
+      args,
+      async (child) => {
+        await once(child.stderr!, 'data');
+        await sleep(SOME_TIME_MS);
+      },
+      'SIGTERM',
+    );
+    expect({ code, stdout }).toEqual({ code: 143, stdout: '' });
   });
 
   it('while a checkpoint is made: nothing is left of it', async () => {
@@ -129,6 +143,49 @@ describe('a reader that goes away', () => {
       const { code, stderr } = await ended(child);
       expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: '' });
     }
+  });
+});
+
+describe('a reader of messages that goes away', () => {
+  it('is no reason to end: the work is done, and what it gives is complete', async () => {
+    const args = ['generate', 'Hi', '--checkpoint', 'tiny', '--max-tokens', '5', '--stats'];
+    const whole = await ended(start(args, { cwd }));
+    expect(whole).toMatchObject({ code: 0, stderr: expect.stringContaining('tokens') });
+    const child = start(args, { cwd });
+    child.stderr!.destroy();
+    const { code, stdout } = await ended(child);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: whole.stdout });
+  });
+
+  it('nor does it turn an error into another one', async () => {
+    const child = start(['generate', 'Hi', '--checkpoint', 'missing'], { cwd });
+    child.stderr!.destroy();
+    expect((await ended(child)).code).toBe(2);
+  });
+});
+
+describe('signals as a wish', () => {
+  it('the first is heard and nothing more; a second one, of either kind, ends the process at once', () => {
+    const exits: unknown[] = [];
+    const exit = vi.spyOn(process, 'exit').mockImplementation((code) => exits.push(code) as never);
+    const others = vi.fn();
+    process.on('SIGTERM', others);
+    const listener = listenForInterrupt();
+    onTestFinished(() => {
+      exit.mockRestore();
+      process.removeListener('SIGTERM', others);
+    });
+    expect(listener.heard).toBeNull();
+    process.emit('SIGTERM', 'SIGTERM');
+    expect({ heard: listener.heard, exits }).toEqual({ heard: 'SIGTERM', exits: [] });
+    process.emit('SIGINT', 'SIGINT');
+    process.emit('SIGTERM', 'SIGTERM');
+    expect({ heard: listener.heard, exits }).toEqual({ heard: 'SIGTERM', exits: [130, 143] });
+    expect(others).not.toHaveBeenCalled();
+    listener.stop();
+    process.emit('SIGTERM', 'SIGTERM');
+    expect(others).toHaveBeenCalledOnce();
+    expect(exits).toHaveLength(2);
   });
 });
 

@@ -13,7 +13,9 @@ import { afterAll, expect, onTestFinished } from 'vitest';
 import { run } from '../../cli/main.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const program = join(root, 'dist', 'cli', 'main.js');
+/** The built package; a copy with a mistake in it where one is planted. */
+export const built = process.env.HAMBURGER_BUILT ?? join(root, 'dist');
+const program = join(built, 'cli', 'main.js');
 
 /** The checkpoint that comes with the package. */
 export const toy = join(root, 'fixtures', 'checkpoints', 'toy');
@@ -25,10 +27,10 @@ function checkBuild(): void {
       .filter((name) => name.endsWith('.ts'))
       .map((name) => join(root, folder, name)),
   );
-  const built = existsSync(program) ? statSync(program).mtimeMs : undefined;
-  const newer = sources.find((path) => built === undefined || statSync(path).mtimeMs > built);
+  const time = existsSync(program) ? statSync(program).mtimeMs : undefined;
+  const newer = sources.find((path) => time === undefined || statSync(path).mtimeMs > time);
   if (newer === undefined) return;
-  const reason = built === undefined ? 'is missing' : `is older than ${newer.slice(root.length)}`;
+  const reason = time === undefined ? 'is missing' : `is older than ${newer.slice(root.length)}`;
   throw new Error(`${program.slice(root.length)} ${reason}: run "npm run build" first`);
 }
 checkBuild();

@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createTarGzip } from 'nanotar';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { openRunFolder } from '../../cli/run-folder.ts';
@@ -29,6 +28,7 @@ import { fillKit } from '../../lib/kit/draft.ts';
 import { KIT_FILE, openKit, sha256 } from '../../lib/kit/kit.ts';
 import { liveKit } from '../../lib/kit/live.ts';
 import { parseRecipe } from '../../lib/train/recipe.ts';
+import { built } from '../cli/run.ts';
 import {
   checkpointFiles,
   faultOf,
@@ -361,13 +361,11 @@ describe('checkpoint/C7: links out of the folder', () => {
 });
 
 describe('archives', () => {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-
   it('are never unpacked: nothing of the package can', () => {
     const sources = ['lib', 'cli'].flatMap((folder) =>
-      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-        .filter((name) => name.endsWith('.ts'))
-        .map((name) => readFileSync(join(root, folder, name), 'utf8')),
+      readdirSync(join(built, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.js'))
+        .map((name) => readFileSync(join(built, folder, name), 'utf8')),
     );
     expect(sources.length).toBeGreaterThan(100);
     expect(

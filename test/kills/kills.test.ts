@@ -9,10 +9,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { seededUniforms } from '../../lib/math/random.ts';
-import { binary, ended, hamburger, init, start, toy, words, workFolder } from '../cli/run.ts';
+import { binary, built, ended, hamburger, init, start, toy, words, workFolder } from '../cli/run.ts';
 import { writeFolder } from '../helpers/checkpoint-folders.ts';
 
 const given = process.env.KILLS;
@@ -23,8 +22,7 @@ const TIMEOUT_MS = 60_000 + 10_000 * KILLS;
 const KILLED_EXIT_CODE = 137;
 
 const cwd = workFolder();
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const harness = join(root, 'dist/fixtures/harnesses/typescript/main.js');
+const harness = join(built, 'fixtures/harnesses/typescript/main.js');
 
 const sentences = [
   { prompt: 'The cat', response: ' sat on the mat.' },

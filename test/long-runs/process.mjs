@@ -5,7 +5,7 @@
  * Usage: `node --expose-gc test/long-runs/process.mjs FIRST ALL KERNELS`
  */
 
-import {
+const {
   baseOf,
   createModel,
   generate,
@@ -16,7 +16,9 @@ import {
   seededUniforms,
   simdKernels,
   teacherForced,
-} from '../../dist/lib/index.js';
+} = await import(
+  `${process.env.HAMBURGER_BUILT ?? new URL('../../dist', import.meta.url).pathname}/lib/index.js`
+);
 
 const [first, all] = process.argv.slice(2, 4).map(Number);
 const kernels = process.argv[4] === 'simd' ? simdKernels() : referenceKernels('f32');

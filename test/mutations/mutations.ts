@@ -25,6 +25,10 @@ const segmentationTest = 'test/train/segmentation.test.ts';
 
 const hostileFiles = 'test/hostile/files.test.ts';
 const hostileText = 'test/hostile/text.test.ts';
+const hostileHarness = 'test/hostile/harness.test.ts';
+const trainTest = 'test/cli/commands/train.test.ts';
+const interruptTest = 'test/cli/interrupt.test.ts';
+const diskTest = 'test/cli/disk.test.ts';
 
 /** Guards against what strangers write: each is left out. */
 const guards: readonly (readonly [
@@ -200,7 +204,7 @@ const guards: readonly (readonly [
     'cli/conform/harness.ts',
     'MAX_LINE_BYTES = 1 << 20',
     'MAX_LINE_BYTES = 1 << 26',
-    'test/hostile/harness.test.ts',
+    hostileHarness,
     'a line: is ended after little',
   ],
   [
@@ -208,22 +212,284 @@ const guards: readonly (readonly [
     'cli/conform/harness.ts',
     '.slice(-KEPT_STDERR)',
     '',
-    'test/hostile/harness.test.ts',
+    hostileHarness,
     'to standard error: only the end',
+  ],
+  [
+    'a harness may print any number of lines',
+    'cli/conform/harness.ts',
+    ' || waiting.length > MAX_WAITING',
+    '',
+    hostileHarness,
+    'lines that were not asked for: is ended after little',
+  ],
+  [
+    'archives are unpacked',
+    'lib/kit/kit.ts',
+    "import { existsSync } from 'node:fs';",
+    "import { existsSync } from 'node:fs';\nimport 'node:zlib';",
+    hostileFiles,
+    'are never unpacked',
+  ],
+  [
+    'bytes that are no text are read as text',
+    'lib/checkpoint/json.ts',
+    "new TextDecoder('utf-8', { fatal: true,",
+    "new TextDecoder('utf-8', { fatal: false,",
+    hostileFiles,
+    'one that expands 1000-fold, or holds ../',
+  ],
+  [
+    'a run is written through links',
+    'cli/run-folder.ts',
+    "log: placeIn(folder, 'log.jsonl')",
+    "log: join(folder, 'log.jsonl')",
+    hostileFiles,
+    'nothing is written through a link',
+  ],
+  [
+    'a template may make values of any size',
+    'lib/text/bounded-interpreter.ts',
+    'if (size > MAX_SIZE + this.conversation)',
+    'if (false)',
+    hostileText,
+    'text that doubles, not for long ends at a limit',
+  ],
+  [
+    'a template may search for ever',
+    'lib/text/bounded-interpreter.ts',
+    'if (frame.searches) ',
+    'if (false) ',
+    hostileText,
+    'a search that goes back and forth ends at a limit',
+  ],
+  [
+    'a template may nest without end',
+    'lib/text/bounded-interpreter.ts',
+    'if (depth === MAX_DEPTH) ',
+    'if (false) ',
+    hostileText,
+    'a list in a list in a list ends at a limit',
+  ],
+  [
+    'a template may have any length',
+    'lib/text/chat-template.ts',
+    'if (template.length > MAX_TEMPLATE_LENGTH) {',
+    'if (false) {',
+    hostileText,
+    'a template of a megabyte is refused before it is read',
+  ],
+  [
+    'a template is given the process',
+    'lib/text/chat-template.ts',
+    '      add_generation_prompt: addGenerationPrompt,',
+    '      add_generation_prompt: addGenerationPrompt,\n      process: { pid: 1 },',
+    hostileText,
+    'process reaches for globals',
+  ],
+  [
+    'a prompt of any length is encoded first',
+    'cli/run.ts',
+    'if (least <= most) return;',
+    'return;',
+    hostileText,
+    'one of 10 MB is refused at once',
+  ],
+  [
+    'text that is generated goes to a terminal as it is',
+    'cli/commands/generate.ts',
+    'output.data(output.shown(pending));',
+    'output.data(pending);',
+    hostileText,
+    'text that is generated is shown',
+  ],
+  [
+    'JSON goes to a terminal as it is',
+    'cli/output.ts',
+    'output.data(escapeSteering(canonicalJson(value)))',
+    'output.data(canonicalJson(value))',
+    hostileText,
+    'so is what a file has, as JSON too',
   ],
   [
     'answers are read as JSON.parse does',
     'cli/conform/harness.ts',
     "return parseJson(line, 'it');",
     'return JSON.parse(line);',
-    'test/hostile/harness.test.ts',
+    hostileHarness,
     'with a key twice',
   ],
 ];
 
-const leftOutGuards: readonly Mutation[] = guards.map(([mistake, file, find, replace, test, caughtBy]) => {
-  return { mistake, file, find, replace, test, caughtBy };
-});
+/** Guards against what happens to a program: each is left out. */
+const faults: typeof guards = [
+  [
+    'a training does not hear SIGTERM',
+    'cli/interrupt.ts',
+    'const signals = Object.keys(INTERRUPTED_EXIT_CODES) as InterruptSignal[];',
+    "const signals: InterruptSignal[] = ['SIGINT'];",
+    trainTest,
+    'what a shutdown sends keeps a snapshot',
+  ],
+  [
+    'a training does not hear Ctrl-C',
+    'cli/interrupt.ts',
+    'const signals = Object.keys(INTERRUPTED_EXIT_CODES) as InterruptSignal[];',
+    "const signals: InterruptSignal[] = ['SIGTERM'];",
+    trainTest,
+    'Ctrl-C keeps a snapshot',
+  ],
+  [
+    'a second signal is one more wish',
+    'cli/interrupt.ts',
+    'if (heard !== null) process.exit(',
+    'if (false) process.exit(',
+    interruptTest,
+    'a second one, of either kind, ends the process at once',
+  ],
+  [
+    'Ctrl-C waits for the event loop',
+    'cli/interrupt.ts',
+    'breakOnSigint: true',
+    'breakOnSigint: false',
+    interruptTest,
+    'in the middle of one long pass',
+  ],
+  [
+    'every command listens to SIGTERM as to a wish',
+    'cli/main.ts',
+    "  process.on('SIGINT', ",
+    "  process.on('SIGTERM', () => {});\n  process.on('SIGINT', ",
+    interruptTest,
+    'so does SIGTERM',
+  ],
+  [
+    'what there is of a folder that was broken off stays',
+    'lib/checkpoint/atomic-output.ts',
+    'rmSync(temporary, { recursive: true, force: true });',
+    '',
+    interruptTest,
+    'while a checkpoint is made: nothing is left of it',
+  ],
+  [
+    'an old folder goes before the new one is complete',
+    'lib/checkpoint/atomic-output.ts',
+    '  const { run = (work) => work() } = options;',
+    '  if (options.force) rmSync(target, { recursive: true, force: true });\n  const { run = (work) => work() } = options;',
+    interruptTest,
+    'while a checkpoint is replaced: the old one is as it was',
+  ],
+  [
+    'interrupts are not held back while something is written',
+    'lib/checkpoint/atomic-output.ts',
+    'if (process.listeners(signal).includes(deliver)) continue;',
+    'continue;',
+    'test/checkpoint/atomic-output.test.ts',
+    'without an interrupt leaves no listener',
+  ],
+  [
+    'a reader that goes away is an error',
+    'cli/output.ts',
+    "if (error.code === 'EPIPE') state.closed = true;\n    else state.error",
+    'state.error',
+    interruptTest,
+    'ends the run quietly and early',
+  ],
+  [
+    'a reader of messages that goes away ends the program',
+    'cli/output.ts',
+    "stderr.on('error', () => {});",
+    '',
+    interruptTest,
+    'is no reason to end',
+  ],
+  [
+    'a full disk is taken for a reader that goes away',
+    'cli/output.ts',
+    'else state.error ??= error;',
+    'else state.closed = true;',
+    interruptTest,
+    'is an error, and is not taken for a reader that went',
+  ],
+  [
+    'a full disk is a bug of this program',
+    'lib/checkpoint/atomic-output.ts',
+    'done += attemptToWrite(path, () => writeSync(descriptor, bytes, done, bytes.length - done));',
+    'done += writeSync(descriptor, bytes, done, bytes.length - done);',
+    diskTest,
+    'trace, on a full disk: says so',
+  ],
+  [
+    'half of a file stays under its temporary name',
+    'lib/checkpoint/atomic-output.ts',
+    'rmSync(temporary, { force: true });',
+    '',
+    diskTest,
+    'trace, on a full disk: says so',
+  ],
+  [
+    'an old file goes before the new one is complete',
+    'lib/checkpoint/atomic-output.ts',
+    '  const [temporary, descriptor] = ',
+    '  rmSync(target, { force: true });\n  const [temporary, descriptor] = ',
+    diskTest,
+    'trace, on a full disk: an older file',
+  ],
+  [
+    'a disk that cannot be written to has no reason',
+    'lib/checkpoint/atomic-output.ts',
+    "      EROFS: 'a file system that cannot be written to',\n",
+    '',
+    diskTest,
+    'where nothing may be written',
+  ],
+  [
+    'what a harness dumps is kept without a look at the disk',
+    'cli/conform/run.ts',
+    'attemptToWrite(path, () => writeFileSync(path, ',
+    '((_: string, call: () => void) => call())(path, () => writeFileSync(path, ',
+    diskTest,
+    'conform run --keep, on a full disk',
+  ],
+  [
+    'what a file no longer has is zeros',
+    'lib/checkpoint/file-source.ts',
+    'if (got === 0) {',
+    'if (got === 0) break;\n        if (got < 0) {',
+    'test/checkpoint/byte-source.test.ts',
+    'says so when the file shrank meanwhile',
+  ],
+  [
+    'what a killed run was writing stays for ever',
+    'cli/run-folder.ts',
+    'for (const name of unfinished)',
+    'for (const name of unfinished.slice(0, 0))',
+    trainTest,
+    'what was being written when it was killed is taken away',
+  ],
+  [
+    'the log of a killed run keeps the steps that are taken again',
+    'cli/run-folder.ts',
+    'writeFileAtomically(files.log, (sink) => sink.write(kept));',
+    '',
+    trainTest,
+    'killed at several points and gone on with',
+  ],
+  [
+    'a generation that is over keeps its memory',
+    'lib/decode/generate-batch.ts',
+    'workspace.free();',
+    '',
+    'test/long-runs/long-runs.test.ts',
+    'hold as much memory as the first',
+  ],
+];
+
+const leftOutGuards: readonly Mutation[] = [...guards, ...faults].map(
+  ([mistake, file, find, replace, test, caughtBy]) => {
+    return { mistake, file, find, replace, test, caughtBy };
+  },
+);
 
 /** A wrong sign in each backward: what it is the backward of, where, what is replaced. */
 const signs: readonly (readonly [of: string, file: string, find: string, replace: string])[] = [
@@ -307,7 +573,7 @@ const signs: readonly (readonly [of: string, file: string, find: string, replace
     '  kernels.divideColumn(dy, counts, share);\n  kernels.scale(share, -1, share);',
   ],
   ['concat-columns', 'lib/ops/concat-columns.ts', 'b[j * n + c]! + dy.data', 'b[j * n + c]! - dy.data'],
-  ['gather-rows', 'lib/ops/gather-rows.ts', 'data[row * d + i]! + dy.data', 'data[row * d + i]! - dy.data'],
+  ['gather-rows', 'lib/ops/gather-rows.ts', 'data[row * d + i]! + shares', 'data[row * d + i]! - dy.data'],
   [
     'token cross-entropy',
     'lib/train/losses.ts',
@@ -781,10 +1047,34 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'cache entries overwritten instead of appended',
     file: 'lib/decode/kv-cache.ts',
-    find: 'stored.data.set(rows.data, positions.length * width);',
-    replace: 'stored.data.set(rows.data, Math.max(0, positions.length - 1) * width);',
+    find: 'stored, positions.length);',
+    replace: 'stored, Math.max(0, positions.length - 1));',
     test: 'test/decode/kv-cache.test.ts',
     caughtBy: 'kv-cache/C1: each layer has its own entries, old ones first',
+  },
+  {
+    mistake: 'SIMD: a view shows elements before what was put off is done',
+    file: 'lib/tensor/tensor.ts',
+    find: 'new Tensor(elements, [to - from, ...rest], this.#pending)',
+    replace: 'new Tensor(elements, [to - from, ...rest])',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'is seen by every view',
+  },
+  {
+    mistake: 'SIMD: an operand from outside is copied over what is put off',
+    file: 'lib/kernels/simd/operands.ts',
+    find: 'still works in.\n    this.#pending.settle();',
+    replace: 'still works in.',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'is done before memory that was given back is used by others',
+  },
+  {
+    mistake: 'SIMD: counts of visible entries are overwritten by those of later calls',
+    file: 'lib/kernels/simd/operands.ts',
+    find: 'has been read then.\n      this.#pending.settle();',
+    replace: 'has been read then.',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'keeps the counts of each call',
   },
   {
     mistake: 'SIMD: two of the sixteen accumulators of a dot product meet in another order',

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { parseTarGzip } from 'nanotar';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { safetensorsBytes } from '../../../lib/checkpoint/safetensors-writer.ts';
-import { hamburger, workFolder } from '../run.ts';
+import { built, hamburger, workFolder } from '../run.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const port = join(root, 'dist/fixtures/harnesses/typescript/main.js');
+const port = join(built, 'fixtures/harnesses/typescript/main.js');
 const cwd = workFolder();
 const conform = (...args: string[]) => hamburger(['conform', ...args], { cwd });
 
