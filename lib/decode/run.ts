@@ -140,7 +140,20 @@ export function startSequence(
   capacity: number,
 ): Sequence {
   const kept = kernels.workspace();
-  const cache = cacheIn(kept, config, capacity);
+  return sequenceOver(cacheIn(kept, config, capacity), prompt, profile, () => kept.free());
+}
+
+/**
+ * A sequence with its prompt pending, over a cache.
+ *
+ * @param end gives back the memory of the cache
+ */
+export function sequenceOver(
+  cache: EntryCache,
+  prompt: readonly number[],
+  profile: Profile,
+  end: () => void,
+): Sequence {
   let macroSteps = 0;
   let tokens = prompt.length;
   let pending = promptEntries(prompt);
@@ -167,9 +180,7 @@ export function startSequence(
       pending = newPending;
       tokens = newTokens;
     },
-    end() {
-      kept.free();
-    },
+    end,
   };
 }
 
@@ -225,8 +236,18 @@ export function startRun(
   // The cache lives as long as the run, everything else as long as its macro-step.
   const workspace = model.kernels.workspace();
   const sequence = startSequence(model.kernels, model.config, prompt, profile, capacity);
+  const next = () => onlyMacroStep(nextMacroSteps(model, workspace, [sequence], trace));
+  return runOver(sequence, next, () => workspace.free());
+}
+
+/**
+ * A sequence of which `next` opens the macro-steps.
+ *
+ * @param end gives back what `next` has used
+ */
+export function runOver(sequence: Sequence, next: () => MacroStep, end: () => void): Run {
   return {
-    profile,
+    profile: sequence.profile,
     cache: sequence.cache,
     get macroSteps() {
       return sequence.macroSteps;
@@ -234,11 +255,11 @@ export function startRun(
     get lastPosition() {
       return sequence.lastPosition;
     },
-    next: () => onlyMacroStep(nextMacroSteps(model, workspace, [sequence], trace)),
+    next,
     push: sequence.push,
     rollBack: sequence.rollBack,
     end() {
-      workspace.free();
+      end();
       sequence.end();
     },
   };

@@ -5,7 +5,7 @@
  */
 
 import { type GeneratedToken, generate, teacherForced } from '../decode/generate.ts';
-import { type Profile, profiles } from '../decode/profiles.ts';
+import { profiles } from '../decode/profiles.ts';
 import { DataError, HamburgerError, show } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { compositionalEmbedder } from '../model/compositional-embedder.ts';
@@ -28,6 +28,7 @@ import { type Answer, type Attempt, type Case, type Claim, PROTOCOL, stopReasonO
 import { dataValue } from './data-functions.ts';
 import type { Kit } from './kit.ts';
 import { opParameters, parametersOf } from './op-stages.ts';
+import { addToken, profileOf } from './runs.ts';
 import { runVerified } from './verified-run.ts';
 
 /** What a port gave for a case. */
@@ -114,12 +115,6 @@ export function attemptOutput(
   }
 }
 
-function profileOf(name: string): Profile {
-  const profile = profiles.get(name);
-  if (profile !== undefined) return profile;
-  throw new DataError({ subject: 'profile', expected: [...profiles.keys()].join(', '), found: show(name) });
-}
-
 function runFree(task: Extract<Attempt, { mode: 'free' }>, model: HamburgerModel): PortOutput {
   const { trace, tensors } = recordTrace();
   const run = generate(model, {
@@ -134,9 +129,7 @@ function runFree(task: Extract<Attempt, { mode: 'free' }>, model: HamburgerModel
   const macroSteps: number[][] = [];
   let next = run.next();
   for (; !next.done; next = run.next()) {
-    const { id, macroStep } = next.value as GeneratedToken;
-    if (macroStep === macroSteps.length) macroSteps.push([]);
-    macroSteps.at(-1)!.push(id);
+    addToken(macroSteps, next.value as GeneratedToken);
   }
   return {
     answer: {

@@ -5,18 +5,19 @@
  */
 
 import type { EntryCache } from '../decode/kv-cache.ts';
-import { segmentPosition } from '../decode/positions.ts';
-import { type Profile, profiles } from '../decode/profiles.ts';
-import { type PendingEntry, promptEntries, type Run } from '../decode/run.ts';
+import type { MacroStep } from '../decode/macro-step.ts';
+import type { Profile } from '../decode/profiles.ts';
+import { type Run, runOver, sequenceOver } from '../decode/run.ts';
 import type { Target } from '../decode/target.ts';
 import { verificationPolicy } from '../decode/verification-policy.ts';
 import { startVerifiedRun, type VerifiedOptions, type VerifiedStates } from '../decode/verified.ts';
-import { DataError, InvariantError, show } from '../errors.ts';
+import { DataError, InvariantError } from '../errors.ts';
 import { replayedUniforms } from '../math/random.ts';
 import type { HamburgerModel } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from '../trace.ts';
 import { type AnsweredRound, type Attempt, type Decisions, stopReasonOf } from './case.ts';
+import { addToken, profileOf } from './runs.ts';
 
 export type VerifiedTask = Extract<Attempt, { mode: 'verified' }>;
 
@@ -107,10 +108,7 @@ function answered(
         target_entries: [...run.target!.cache.positions],
       };
       rounds.push(round);
-      for (const { id, macroStep } of tokens) {
-        if (macroStep === macroSteps.length) macroSteps.push([]);
-        macroSteps.at(-1)!.push(id);
-      }
+      for (const token of tokens) addToken(macroSteps, token);
       onRound(round, rounds.length - 1);
       if (stopReason !== null)
         return { macro_steps: macroSteps, stop_reason: stopReasonOf(stopReason), rounds };
@@ -118,12 +116,6 @@ function answered(
   } finally {
     run.end();
   }
-}
-
-function profileOf(name: string): Profile {
-  const profile = profiles.get(name);
-  if (profile !== undefined) return profile;
-  throw new DataError({ subject: 'profile', expected: [...profiles.keys()].join(', '), found: show(name) });
 }
 
 /** Positions of a cache, without keys and values. */
@@ -152,46 +144,24 @@ function shownCache(): EntryCache {
 
 /** A run of a draft model whose logits and stop probabilities are shown. */
 function shownRun({ prompt }: VerifiedTask, profile: Profile, shown: (name: string) => Tensor): Run {
-  const cache = shownCache();
-  let macroSteps = 0;
-  let tokens = prompt.length;
-  let pending: readonly PendingEntry[] = promptEntries(prompt);
-  return {
-    profile,
-    cache,
-    get macroSteps() {
-      return macroSteps;
-    },
-    get lastPosition() {
-      return pending.at(-1)!.position;
-    },
-    next() {
-      cache.complete(pending.map(({ position }) => position));
-      const macro = `draft.macro.${macroSteps}`;
-      macroSteps += 1;
-      let i = 0;
-      return {
-        microStep() {
-          const micro = `${macro}.micro.${i}`;
-          i += 1;
-          return {
-            logits: shown(`${micro}.logits`),
-            stopProbability: shown(`${micro}.stop_probability`).data[0]!,
-          };
-        },
-      };
-    },
-    push(segment) {
-      tokens += segment.length;
-      pending = [{ tokens: segment, position: segmentPosition(tokens, profile) }];
-    },
-    rollBack(entries, newPending, newTokens) {
-      cache.truncate(entries);
-      pending = newPending;
-      tokens = newTokens;
-    },
-    end() {},
+  const sequence = sequenceOver(shownCache(), prompt, profile, () => {});
+  const next = (): MacroStep => {
+    const macro = `draft.macro.${sequence.macroSteps}`;
+    const { entries, cache } = sequence.open();
+    cache.complete(entries.map(({ position }) => position));
+    let i = 0;
+    return {
+      microStep() {
+        const micro = `${macro}.micro.${i}`;
+        i += 1;
+        return {
+          logits: shown(`${micro}.logits`),
+          stopProbability: shown(`${micro}.stop_probability`).data[0]!,
+        };
+      },
+    };
   };
+  return runOver(sequence, next, () => {});
 }
 
 /** A target whose logits are shown. */

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeFolder } from '../helpers/checkpoint-folders.ts';
+import { quickPretrainJson } from '../helpers/recipes.ts';
 import { built, hamburger, init, toy, workFolder } from './run.ts';
 
 const cwd = workFolder();
@@ -25,29 +26,12 @@ afterAll(() => {
 /** Of the corpus that `eval` reads. */
 const SAMPLE = `${JSON.stringify({ family: 'lookup', id: 'test/lookup/0', unseen: false, prompt: 'Hi', response: 'x', check: { answer: 'x' } })}\n`;
 
-const recipe = {
-  phase: 'pretrain',
-  model: {
-    model_type: 'llama',
-    vocab_size: 258,
-    hidden_size: 8,
-    intermediate_size: 8,
-    num_hidden_layers: 1,
-    num_attention_heads: 1,
-    max_position_embeddings: 32,
-    bos_token_id: 256,
-    eos_token_id: 257,
-    tie_word_embeddings: true,
-  },
-  tokenizer: 'byte',
-  seed: '1',
+const recipe = quickPretrainJson({
   data: { train: ['text.jsonl'], held_out: ['text.jsonl'] },
   steps: 1,
-  batch_tokens: 60,
-  learning_rate: { base: 1e-2, warm_up_steps: 1 },
   evaluate_every: 1,
   snapshot_every: 1,
-};
+});
 
 /** What a command is called with to write to `out`, and the name that it writes. */
 const commands: readonly (readonly [name: string, args: (out: string) => readonly string[]])[] = [

@@ -13,6 +13,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { seededUniforms } from '../../lib/math/random.ts';
 import { binary, built, ended, hamburger, init, start, toy, words, workFolder } from '../cli/run.ts';
 import { writeFolder } from '../helpers/checkpoint-folders.ts';
+import { quickGraftJson } from '../helpers/recipes.ts';
 
 const given = process.env.KILLS;
 const KILLS = given === undefined ? 3 : Number(given);
@@ -31,19 +32,12 @@ const sentences = [
 ];
 
 /** Snapshots after every step, so that many are killed while one is written. */
-const recipe = {
-  phase: 'graft',
-  base: 'base',
-  modules: { max_steps: 4, num_merger_heads: 2, feature_layer_indices: [0, 1], num_micro_layers: 1 },
-  seed: '1',
+const recipe = quickGraftJson({
   data: { train: ['sentences.jsonl'], held_out: ['sentences.jsonl'] },
   steps: 100,
-  batch_tokens: 60,
-  learning_rate: { base: 5e-3, modules: 2e-2 },
-  segmentation: { min_threshold: 6 },
   evaluate_every: 10,
   snapshot_every: 1,
-};
+});
 
 const lines = (values: readonly object[]): string =>
   values.map((value) => `${JSON.stringify(value)}\n`).join('');

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { BYTE_VOCABULARY_SIZE } from '../../../lib/text/byte-tokenizer.ts';
 import { checkpointFiles, plainConfig, writeFolder } from '../../helpers/checkpoint-folders.ts';
+import { quickGraftJson, quickPretrainJson } from '../../helpers/recipes.ts';
 import { ended, hamburger, init, start, workFolder } from '../run.ts';
 
 /** How many bytes the commands that run in this process can write. */
@@ -29,44 +29,21 @@ const SENTENCES = [
   ['The fox', ' hid in the box.'],
 ];
 
-const pretrain = {
-  phase: 'pretrain',
-  model: {
-    model_type: 'llama',
-    vocab_size: BYTE_VOCABULARY_SIZE,
-    hidden_size: 16,
-    intermediate_size: 32,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    max_position_embeddings: 32,
-    bos_token_id: BYTE_VOCABULARY_SIZE - 2,
-    eos_token_id: BYTE_VOCABULARY_SIZE - 1,
-    tie_word_embeddings: true,
-  },
-  tokenizer: 'byte',
-  seed: '1',
+const pretrain = quickPretrainJson({
   data: { train: ['data/train.jsonl'], held_out: ['data/held-out.jsonl'] },
   steps: 20,
-  batch_tokens: 60,
   learning_rate: { base: 2e-2, warm_up_steps: 2 },
   evaluate_every: 10,
   snapshot_every: 100,
-};
+});
 
-const graft = {
-  phase: 'graft',
+const graft = quickGraftJson({
   base: '../base/checkpoint',
-  modules: { max_steps: 4, num_merger_heads: 2, feature_layer_indices: [0, 1], num_micro_layers: 1 },
-  seed: '1',
   data: { train: ['../data/train.jsonl'], held_out: ['../data/held-out.jsonl'] },
   steps: 12,
-  batch_tokens: 60,
-  learning_rate: { base: 5e-3, modules: 2e-2 },
-  // Above all entropies of a base that has learnt so little: everything merges that is not broken.
-  segmentation: { min_threshold: 6 },
   evaluate_every: 4,
   snapshot_every: 3,
-};
+});
 
 /** Runs a command that has to succeed. */
 const succeed = async (...args: string[]): Promise<string> => {
