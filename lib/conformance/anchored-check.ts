@@ -107,13 +107,15 @@ export function checkStages(
     } else if (!sameShape(found.shape, expected)) verdicts.push({ ...nothing, outcome: 'misshapen' });
     else {
       if (special || allFinite(found)) known.set(name, asRows(found));
+      // What is at fault may have numbers of any size, of which nothing follows.
+      const judged = computed !== undefined && (special || allBounded(computed) || !atFault(verdicts));
       verdicts.push(
-        computed === undefined
-          ? { ...nothing, outcome: 'unjudged' }
-          : {
+        judged
+          ? {
               ...nothing,
               ...compared(name, found.data, computed, { special, smallest: numerics.smallestNormal }),
-            },
+            }
+          : { ...nothing, outcome: 'unjudged' },
       );
     }
   }
@@ -132,6 +134,15 @@ export function firstDivergence(verdicts: readonly TensorVerdict[]): TensorVerdi
   return verdicts.find(
     ({ outcome }) => outcome !== 'right' && outcome !== 'left-out' && outcome !== 'unjudged',
   );
+}
+
+const atFault = (verdicts: readonly TensorVerdict[]): boolean => firstDivergence(verdicts) !== undefined;
+
+function allBounded({ values, bounds }: Bounded): boolean {
+  for (let i = 0; i < values.length; i++) {
+    if (!(Number.isFinite(values[i]) && Number.isFinite(bounds[i]))) return false;
+  }
+  return true;
 }
 
 function allFinite({ data }: Tensor): boolean {

@@ -205,6 +205,18 @@ describe('a dump that is not whole', () => {
     },
   );
 
+  it('conformance/C2: finite numbers so large that no bound of what follows is finite are wrong, and it is not judged', () => {
+    const rope = 'macro.0.model.layers.1.self_attn.k_rope';
+    const verdicts = verdictsOf((tensors) => {
+      const { data } = tensors.get(rope)!;
+      data.forEach((value, i) => {
+        data[i] = value * 1e30;
+      });
+    });
+    expect(firstDivergence(verdicts)).toMatchObject({ name: rope, outcome: 'wrong' });
+    expect(outcomes(verdicts)).toContain('macro.0.model.layers.1.self_attn.weights: unjudged');
+  });
+
   it('what is no tensor of such a run is told, after all others', () => {
     const extra = tensorOf('f32', [1], [0]);
     const verdicts = verdictsOf((tensors) => tensors.set('macro.9.features', extra));
