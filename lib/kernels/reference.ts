@@ -32,16 +32,11 @@ export function referenceKernels(numerics: Numerics): Kernels {
   const { dot, sum } = f32 ? f32Sums() : f64Sums;
 
   const matmulNT: Kernels['matmulNT'] = (a, b, out) => {
+    const [left, right, result] = [a.data, b.data, out.data];
     for (let m = 0; m < out.rows; m++) {
       for (let n = 0; n < out.columns; n++) {
-        const element = dot(
-          a.data,
-          a.offset + m * a.rowStride,
-          b.data,
-          b.offset + n * b.rowStride,
-          a.columns,
-        );
-        out.data[out.offset + m * out.rowStride + n] = element;
+        const element = dot(left, a.offset + m * a.rowStride, right, b.offset + n * b.rowStride, a.columns);
+        result[out.offset + m * out.rowStride + n] = element;
       }
     }
   };
