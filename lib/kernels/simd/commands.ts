@@ -2,8 +2,8 @@
  * Operations that are written down when they are asked for, and done together when someone looks at elements.
  *
  * Decoding a token reads all weights: megabytes in each layer, which take the place of everything else in the processor's caches. An operation that
- * is done at once therefore finds its code and its objects gone, and brings them back from memory while nothing is computed: some 2 µs, of
- * which a tenth is work. Written down, the operations of a whole pass come right after each other, in JavaScript first and then in WebAssembly.
+ * is done at once therefore finds its code and its objects gone, and brings them back from memory while nothing is computed: some 2 µs, several
+ * times what it takes with both at hand. Written down, the operations of a whole pass come right after each other, in JavaScript first and then in WebAssembly.
  * Order and operands are the same, hence every bit; who looks at elements by {@link Tensor.data} sees what is done.
  *
  * @module
