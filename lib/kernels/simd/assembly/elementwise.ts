@@ -243,7 +243,16 @@ export function sigmoid(x: usize, out: usize, count: usize): void {
 /** `max_{k < K} x[k]`. WebAssembly's max gives NaN if an operand is, and +0 for +0 and -0, as `Math.max`. */
 function maximum(x: usize, K: usize): f32 {
   let k: usize = 0;
-  let maxima = f32x4.splat(-Infinity);
+  // Four at a time that do not wait for each other.
+  let m0 = f32x4.splat(-Infinity), m1 = m0, m2 = m0, m3 = m0;
+  for (; k + 16 <= K; k += 16) {
+    const from = x + (k << 2);
+    m0 = f32x4.max(m0, v128.load(from));
+    m1 = f32x4.max(m1, v128.load(from, 16));
+    m2 = f32x4.max(m2, v128.load(from, 32));
+    m3 = f32x4.max(m3, v128.load(from, 48));
+  }
+  let maxima = f32x4.max(f32x4.max(m0, m1), f32x4.max(m2, m3));
   for (; k + 4 <= K; k += 4) maxima = f32x4.max(maxima, v128.load(x + (k << 2)));
   let result = max<f32>(
     max<f32>(f32x4.extract_lane(maxima, 0), f32x4.extract_lane(maxima, 1)),
