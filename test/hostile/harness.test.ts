@@ -63,6 +63,16 @@ describe('a harness that prints without end', () => {
     expect(printed).toBeLessThan(1 << 24);
   });
 
+  it('lines while nothing is asked: is ended after little, and told when it is asked again', async () => {
+    const child = new Printing();
+    const talking = talk(child);
+    child.stdout.write(`${JSON.stringify(claim)}\n`);
+    const harness = await talking;
+    expect(await without('{}\n'.repeat(1 << 10), child)).toBeLessThan(1 << 24);
+    expect(child.killed).toBe(true);
+    await expect(harness.run('cases/x.json', 'out')).rejects.toThrow(HarnessFault);
+  });
+
   it('to standard error: only the end is kept', () => {
     const kept = keptStderr();
     for (let i = 0; i < 1000; i++) kept.add('y'.repeat(1 << 16));
