@@ -21,7 +21,14 @@ import { verificationRound, verificationRoundInput } from './verification-round.
 
 /** NaN and infinities, too. */
 const anyNumber = z.custom<number>((value) => typeof value === 'number', 'a number');
-const sizes = z.array(z.int().min(1));
+/** Tokens that a prompt, or all segments together, may have: a number comes out for each, and no model of the kit has as many positions. */
+const MOST_TOKENS = 1 << 16;
+const sizes = z
+  .array(z.int().min(1))
+  .refine(
+    (list) => list.reduce((sum, size) => sum + size, 0) <= MOST_TOKENS,
+    `at most ${MOST_TOKENS} tokens`,
+  );
 const optional = <T>(schema: z.ZodType<T>) => z.union([z.null(), schema]);
 const oneOf = (names: Iterable<string>) => z.enum([...names] as [string, ...string[]]);
 
@@ -41,7 +48,7 @@ const adjustments = {
 
 const inputs = {
   positions: z.strictObject({
-    prompt_tokens: z.int().min(1),
+    prompt_tokens: z.int().min(1).max(MOST_TOKENS),
     segment_sizes: sizes,
     profile: oneOf(profiles.keys()),
   }),
