@@ -229,6 +229,14 @@ describe('simd kernels give the bits of the reference kernels', () => {
     );
   });
 
+  it('attention over so many entries that its weights need more room than there is at first', () => {
+    const [H, S, size] = [8, 1500, 4];
+    const operands = tensors(5, 'ordinary', [1, H, size], [S, H, size], [S, H, size]);
+    compare('attention', operands, [1, H, size], (k, [x, y, z], out) =>
+      k.attention({ queries: x!, keys: y!, values: z!, visible: [S] }, 0.5, null, out),
+    );
+  });
+
   it('attention of a single row, as in decoding, over many entries', () => {
     const small = fc.integer({ min: 1, max: 4 });
     fc.assert(

@@ -1109,12 +1109,12 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'attention of a single row, as in decoding, over many entries',
   },
   {
-    mistake: 'SIMD: the room of attention overlaps the counts of what rows see',
+    mistake: 'SIMD: the room of attention is not made larger',
     file: 'lib/kernels/simd/operands.ts',
-    find: 'return this.#room.start;',
-    replace: 'return this.#visibleStart;',
+    find: 'if (bytes > this.#room.bytes) {',
+    replace: 'if (false) {',
     test: 'test/kernels/simd.test.ts',
-    caughtBy: 'attention and its parts: all heads',
+    caughtBy: 'need more room than there is at first',
   },
   {
     mistake: 'SIMD: what is left over when several threads share a product is done by none',
