@@ -40,8 +40,8 @@ async function run(index: number, mutation: Mutation): Promise<{ failed: string[
       cwd: root,
       encoding: 'utf8',
       env: { ...process.env, HAMBURGER_MUTATION: `${index}`, HAMBURGER_BUILT: built },
-      // Twice what the slowest takes. A mistake after which a test never ends is no good: nobody says what is wrong.
-      timeout: 240_000,
+      // Several times what the slowest takes. A mistake after which a test never ends is no good: nobody says what is wrong.
+      timeout: 480_000,
     },
   );
   rmSync(folder, { recursive: true });
