@@ -29,19 +29,6 @@ export interface Pending {
   settle(): void;
 }
 
-/** `[rows, columns]` view into the elements of a tensor; columns are adjacent, rows are `rowStride` elements apart. */
-export interface Matrix {
-  /** See {@link Tensor.data}. */
-  readonly data: Elements;
-  /** Where its first element lies; see {@link Tensor.buffer}. */
-  readonly buffer: ArrayBufferLike;
-  readonly byteOffset: number;
-  readonly offset: number;
-  readonly rows: number;
-  readonly columns: number;
-  readonly rowStride: number;
-}
-
 /** Number of elements of a shape: the product of its dimensions, 1 for a scalar. */
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
@@ -216,7 +203,7 @@ export class Tensor {
       () => `shape ${showShape(this.shape)}`,
     );
     const [rows, columns] = this.shape as [number, number];
-    return new TensorMatrix(this, 0, rows, columns, columns);
+    return new Matrix(this, 0, rows, columns, columns);
   }
 
   /** View of head `head` of a `[rows, heads, size]` tensor as a `[rows, size]` matrix. */
@@ -228,7 +215,7 @@ export class Tensor {
       () => `shape ${showShape(this.shape)}, head ${head}`,
     );
     const { offset, shape, stride } = arrayOf(this.#elements, this.shape).pick(null, head, null);
-    return new TensorMatrix(this, offset, shape[0]!, shape[1]!, stride[0]!);
+    return new Matrix(this, offset, shape[0]!, shape[1]!, stride[0]!);
   }
 
   #checkIndex(index: readonly number[]): void {
@@ -245,8 +232,9 @@ export class Tensor {
   }
 }
 
-/** Some of the elements of a tensor. */
-class TensorMatrix implements Matrix {
+/** `[rows, columns]` view into the elements of a tensor; columns are adjacent, rows are `rowStride` elements apart. */
+export class Matrix {
+  /** Where its first element lies; see {@link Tensor.buffer}. */
   readonly buffer: ArrayBufferLike;
   readonly byteOffset: number;
   readonly offset: number;
@@ -265,6 +253,7 @@ class TensorMatrix implements Matrix {
     this.rowStride = rowStride;
   }
 
+  /** See {@link Tensor.data}. */
   get data(): Elements {
     return this.#tensor.data;
   }

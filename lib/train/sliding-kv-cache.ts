@@ -38,7 +38,7 @@ export function createSlidingKvCache(
 
   const appendTo = (stored: Tensor, row: Tensor): Tensor => {
     assertInvariant(row.shape[0] === 1, 'pass over a sliding KV cache', 'one row', `${row.shape[0]}`);
-    stored.data.set(row.data, end * width);
+    kernels.copyRows(row, 0, 1, stored, end);
     return stored.rows(start, end + 1);
   };
 
