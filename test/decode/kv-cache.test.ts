@@ -23,6 +23,18 @@ describe('KV cache', () => {
     expect(cache.append(1, rows(1, 7), rows(1, 8)).keys.get(1, 0, 0)).toBe(3);
   });
 
+  it('kv-cache/C2: an entry stays what it was, however many come after it', () => {
+    const cache = createKvCache(kernels, smallConfig, 1, 6);
+    for (let entry = 0; entry < 6; entry++) {
+      cache.append(0, rows(1, entry), rows(1, -entry));
+      cache.complete([entry]);
+    }
+    const { keys, values } = cache.entries(0);
+    const all = Array.from({ length: 6 }, (_, entry) => entry);
+    expect(all.map((entry) => keys.get(entry, 0, 0))).toEqual(all);
+    expect(all.map((entry) => values.get(entry, 0, 3) + entry)).toEqual(all.map(() => 0));
+  });
+
   it('entries count once the pass is complete, not once per layer', () => {
     const cache = createKvCache(kernels, smallConfig, 2, 5);
     cache.append(0, rows(2, 1), rows(2, 1));
