@@ -52,10 +52,10 @@ export function chatTemplateOf(tokenizerConfig: unknown, subject: string): strin
  * The same arguments give the same text: a template cannot ask for the date (`strftime_now` is not defined; those that
  * know both cases use a fixed date then).
  *
- * @param subject what messages call the template, e.g. the file's path
  * A template is a program of a stranger's. It has no way to anything but the conversation, and no more steps and memory than
  * `bounded-interpreter.ts` says.
  *
+ * @param subject what messages call the template, e.g. the file's path
  * @throws DataError if the template is malformed, fails, goes beyond a limit, or refuses the conversation (`raise_exception`)
  */
 export function renderChat(

@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +24,7 @@ import { importHuggingFace } from '../../lib/checkpoint/import-hugging-face.ts';
 import { importStateDict } from '../../lib/checkpoint/import-state-dict.ts';
 import { MAX_JSON_DEPTH, parseJson } from '../../lib/checkpoint/json.ts';
 import { openSafetensors } from '../../lib/checkpoint/safetensors.ts';
-import { readAnswer } from '../../lib/kit/answers.ts';
+import { MAX_DUMP_BYTES, readAnswer } from '../../lib/kit/answers.ts';
 import { fillKit } from '../../lib/kit/draft.ts';
 import { KIT_FILE, openKit, sha256 } from '../../lib/kit/kit.ts';
 import { liveKit } from '../../lib/kit/live.ts';
@@ -236,8 +237,24 @@ describe('names that lead elsewhere', () => {
   ])('a port that names the dump %j is not followed', (dump) => {
     const root = folderOf({ 'dump.safetensors': tensorFile({}), 'case/result.json': { status: 'ok', dump } });
     const { answer, tensors } = readAnswer(join(root, 'case'));
-    expect(answer.status).toBe('errored');
+    expect(answer).toMatchObject({
+      status: 'errored',
+      message: `the dump ${JSON.stringify(dump)} is not below the case's folder`,
+    });
     expect(tensors.size).toBe(0);
+  });
+
+  it('a dump of more than a gigabyte is refused before it is read', () => {
+    const root = folderOf({
+      'result.json': { status: 'ok', dump: 'dump.safetensors' },
+      'dump.safetensors': '',
+    });
+    // All of it a hole: it takes no room on the disk.
+    truncateSync(join(root, 'dump.safetensors'), MAX_DUMP_BYTES + 1);
+    expect(readAnswer(root).answer).toMatchObject({
+      status: 'errored',
+      message: `"dump.safetensors" has ${MAX_DUMP_BYTES + 1} bytes, more than ${MAX_DUMP_BYTES}`,
+    });
   });
 });
 

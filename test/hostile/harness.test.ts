@@ -92,7 +92,9 @@ describe('answers that are no plain JSON', () => {
     ['with a key twice', '{"seq":1,"seq":1,"status":"ok"}', /a second "seq"/],
     ['with __proto__', '{"seq":1,"status":"ok","__proto__":{"polluted":1}}', /__proto__/],
     ['with a number beyond all bounds', '{"seq":1e999,"status":"ok"}', /binary64/],
-    ['for another request', `{"seq":"${'9'.repeat(100_000)}"}`, /an answer with seq/],
+    ['for a request that was never made', `{"seq":"${'9'.repeat(100_000)}"}`, /an answer with seq/],
+    ['for another request', '{"seq":2,"status":"ok"}', /an answer with seq 2, where 1 was asked/],
+    ['for no request', '{"status":"ok"}', /an answer with seq missing, where 1 was asked/],
   ])('%s: a fault with a name, and short', async (_, line, message) => {
     const child = new Printing();
     child.stdout.write(`${JSON.stringify(claim)}\n${line}\n`);
