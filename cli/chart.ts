@@ -6,6 +6,7 @@
 
 import { scaleBand, scaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
+import { escapeText } from '../lib/html.ts';
 
 /** A curve. */
 export interface Series {
@@ -75,7 +76,7 @@ export function barChart(title: string, bars: Bars): string {
 
 function documentSvg(title: string, height: number, body: readonly string[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">
-<title>${escapeXml(title)}</title>
+<title>${escapeText(title)}</title>
 <style>
 ${styleSheet()}
 </style>
@@ -128,12 +129,12 @@ function panelSvg(
     ...x
       .ticks(6)
       .map((tick) => `<text class="middle" x="${place(x(tick))}" y="${bottom + 18}">${xFormat(tick)}</text>`),
-    `<text x="${right + 24}" y="${bottom + 18}">${escapeXml(xTitle)}</text>`,
+    `<text x="${right + 24}" y="${bottom + 18}">${escapeText(xTitle)}</text>`,
     ...series.map(({ points }, i) => `<path class="s${i}" d="${path(thinned(points)) ?? ''}"/>`),
     ...marks(series, x, y),
     ...series.map(
       ({ name }, i) =>
-        `<text class="t${i}" x="${right + 8}" y="${place(names[i]! + 4)}">${escapeXml(name)}</text>`,
+        `<text class="t${i}" x="${right + 8}" y="${place(names[i]! + 4)}">${escapeText(name)}</text>`,
     ),
   ].join('\n');
 }
@@ -148,7 +149,7 @@ function place(value: number): string {
 function frame(title: string, y: Scale, top: number): string[] {
   const format = y.tickFormat(5);
   return [
-    `<text class="heading" x="${MARGIN.left}" y="${top + 18}">${escapeXml(title)}</text>`,
+    `<text class="heading" x="${MARGIN.left}" y="${top + 18}">${escapeText(title)}</text>`,
     ...y
       .ticks(5)
       .flatMap((tick) => [
@@ -177,11 +178,11 @@ function marks(series: readonly Series[], x: Scale, y: Scale): string[] {
     .sort((a, b) => b.i - a.i)
     .flatMap(({ i, name, label, point: [px, py] }) => {
       const at = [x(px), y(py)] as const;
-      const told = escapeXml(`${name}, ${label}`);
+      const told = escapeText(`${name}, ${label}`);
       const dot = `<circle class="t${i}" cx="${place(at[0])}" cy="${place(at[1])}" r="2.5"><title>${told}</title></circle>`;
       if (covers(at)) return [dot];
       taken.push(at);
-      const text = `<text class="small middle" x="${place(at[0])}" y="${place(at[1] - 5)}">${escapeXml(label)}</text>`;
+      const text = `<text class="small middle" x="${place(at[0])}" y="${place(at[1] - 5)}">${escapeText(label)}</text>`;
       return [dot, text];
     });
 }
@@ -214,11 +215,11 @@ function barsSvg({ title, groups, series }: Bars): string {
     ...bars,
     ...groups.map(
       (group) =>
-        `<text class="middle" x="${place(outer(group)! + outer.bandwidth() / 2)}" y="${bottom + 18}">${escapeXml(group)}</text>`,
+        `<text class="middle" x="${place(outer(group)! + outer.bandwidth() / 2)}" y="${bottom + 18}">${escapeText(group)}</text>`,
     ),
     ...series.map(
       ({ name }, i) =>
-        `<text class="t${i}" x="${WIDTH - MARGIN.right + 8}" y="${MARGIN.top + 14 * i + 4}">${escapeXml(name)}</text>`,
+        `<text class="t${i}" x="${WIDTH - MARGIN.right + 8}" y="${MARGIN.top + 14 * i + 4}">${escapeText(name)}</text>`,
     ),
   ].join('\n');
 }
@@ -256,13 +257,4 @@ function spread(heights: readonly number[]): readonly number[] {
     if (above !== undefined) moved[i] = Math.max(moved[i]!, moved[above]! + LINE);
   });
   return moved;
-}
-
-/** Text as XML and HTML take it, between tags and in quoted attributes. */
-export function escapeXml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }

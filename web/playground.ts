@@ -4,10 +4,10 @@
  * @module
  */
 
-import { html } from '../lib/explain/html.ts';
 import { tokenClass } from '../lib/explain/view/common.ts';
 import { explanationView, type ViewOptions } from '../lib/explain/view/explanation-view.ts';
 import { figuresView, openingView } from '../lib/explain/view/opening.ts';
+import { html } from '../lib/html.ts';
 import { type BreakName, breaks } from './breaks.ts';
 import type { Files, FromWorker, Lane, LaneToken, Request, ToWorker } from './messages.ts';
 

@@ -4,14 +4,9 @@
  * @module
  */
 
+import { escapeText } from '../../lib/html.ts';
 import type { CaseVerdict, ConformanceReport } from '../../lib/index.ts';
 import { faultLines } from './print.ts';
-
-/** Characters that XML 1.0 does not have are replaced. */
-const escaped = (text: string): string =>
-  text
-    .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '\u{FFFD}')
-    .replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!);
 
 export function reportJunit({ cases, claim, kit }: ConformanceReport): string {
   const suites = [...new Set(cases.map(({ suite }) => suite))].map((suite) => {
@@ -19,21 +14,21 @@ export function reportJunit({ cases, claim, kit }: ConformanceReport): string {
     const count = (...outcomes: CaseVerdict['outcome'][]): number =>
       of.filter(({ outcome }) => outcomes.includes(outcome)).length;
     return [
-      `  <testsuite name="${escaped(suite)}" tests="${of.length}" failures="${count('wrong')}" errors="${count('errored')}" skipped="${count('skipped', 'not-claimed')}">`,
+      `  <testsuite name="${escapeText(suite)}" tests="${of.length}" failures="${count('wrong')}" errors="${count('errored')}" skipped="${count('skipped', 'not-claimed')}">`,
       ...of.map(testcase),
       '  </testsuite>',
     ].join('\n');
   });
-  const name = escaped(
+  const name = escapeText(
     `${claim.port.name} ${claim.port.version}, kit ${kit.version}, numerics ${claim.numerics}`,
   );
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="${name}">\n${suites.join('\n')}\n</testsuites>\n`;
 }
 
 function testcase(verdict: CaseVerdict): string {
-  const open = `    <testcase classname="${escaped(verdict.suite)}" name="${escaped(verdict.id)}"`;
+  const open = `    <testcase classname="${escapeText(verdict.suite)}" name="${escapeText(verdict.id)}"`;
   const inside = (element: string, message: string, text = ''): string =>
-    `${open}>\n      <${element} message="${escaped(message)}">${escaped(text)}</${element}>\n    </testcase>`;
+    `${open}>\n      <${element} message="${escapeText(message)}">${escapeText(text)}</${element}>\n    </testcase>`;
   switch (verdict.outcome) {
     case 'right':
       return `${open}/>`;

@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const MAY: Record<string, readonly string[]> = {
   'lib/errors.ts': [],
   'lib/schema.ts': ['lib/errors.ts', 'zod'],
+  'lib/html.ts': ['lib/text'],
   'lib/math': ['lib/errors.ts'],
   'lib/math/random.ts': ['lib/errors.ts', 'seedrandom'],
   'lib/tensor': ['lib/errors.ts', 'lib/math'],
@@ -54,12 +55,14 @@ const MAY: Record<string, readonly string[]> = {
     'lib/decode',
     'lib/train',
     'lib/text',
+    'lib/html.ts',
     // The configuration in the file of a trace.
     'lib/checkpoint/config-file.ts',
   ],
   'lib/explain/spec-sections.ts': ['marked'],
   'lib/explain/view': [
     'lib/explain',
+    'lib/html.ts',
     // The words of a run's end.
     'lib/decode/ends.ts',
     'd3-scale',
@@ -118,11 +121,12 @@ const MAY: Record<string, readonly string[]> = {
   'fixtures/corpus': ['fixtures/corpus', 'lib', 'node:'],
   'fixtures/corpus/sandbox.ts': ['quickjs-emscripten-core'],
   web: ['web', 'lib', 'virtual:spec'],
-  cli: ['cli', 'lib/index.ts', 'commander', 'ansis', 'cli-progress', 'node:'],
-  'cli/chart.ts': ['d3-scale', 'd3-shape'],
+  // The public interface, and what pages are made of.
+  cli: ['cli', 'lib/index.ts', 'lib/html.ts', 'commander', 'ansis', 'cli-progress', 'node:'],
+  'cli/chart.ts': ['lib/html.ts', 'd3-scale', 'd3-shape'],
   'cli/conform/make.ts': ['cli', 'lib/index.ts', 'commander', 'nanotar', 'node:'],
   // The judges: what is right is a matter of the corpus, and no part of the method.
-  'cli/evaluation': ['cli', 'lib/index.ts', 'node:', 'fixtures/corpus'],
+  'cli/evaluation': ['cli', 'lib/index.ts', 'lib/html.ts', 'node:', 'fixtures/corpus'],
 };
 
 /** Modules that a page in a browser needs; none of them may reach `node:`. */
@@ -139,6 +143,7 @@ const PORTABLE = [
   'lib/evaluate',
   'lib/explain',
   'lib/text',
+  'lib/html.ts',
   'lib/trace.ts',
   ...['byte-source', 'check-tensors', 'checkpoint-bytes', 'config-file', 'json', 'safetensors'].map(
     (name) => `lib/checkpoint/${name}.ts`,

@@ -519,6 +519,30 @@ const guards: readonly (readonly [
     'test/checkpoint/llama2c-tokenizer.test.ts',
     'would take for ever to analyse',
   ],
+  [
+    'quotes end an attribute of a page',
+    'lib/html.ts',
+    ".replaceAll('\"', '&quot;')",
+    '',
+    'test/hostile/pages.test.ts',
+    'in a page of its own add no tag',
+  ],
+  [
+    'text of strangers turns a page around',
+    'lib/html.ts',
+    'return printable(text)',
+    'return text',
+    'test/hostile/pages.test.ts',
+    'in a page of conform add no tag',
+  ],
+  [
+    'a page may send what it shows',
+    'lib/html.ts',
+    "; base-uri 'none'; form-action 'none'",
+    '',
+    'test/hostile/pages.test.ts',
+    'a page of eval may run nothing',
+  ],
 ];
 
 /** Guards against what happens to a program: each is left out. */
@@ -1502,10 +1526,10 @@ export const mutations: readonly Mutation[] = [
   },
   {
     mistake: 'what a model writes becomes markup of the page',
-    file: 'lib/explain/html.ts',
+    file: 'lib/html.ts',
     find: ".replaceAll('<', '&lt;')",
     replace: '',
-    test: 'test/explain/html.test.ts',
+    test: 'test/html.test.ts',
     caughtBy: 'what is inserted stays text',
   },
   {

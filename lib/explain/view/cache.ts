@@ -4,8 +4,8 @@
  * @module
  */
 
+import { type Html, html } from '../../html.ts';
 import type { Explanation } from '../explanation.ts';
-import { type Html, html } from '../html.ts';
 import { counted, hue, segmentText, spelling, thousands } from './common.ts';
 
 /** Both grids have a place for every token, so that what was merged can be compared. */

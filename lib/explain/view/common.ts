@@ -5,9 +5,9 @@
  */
 
 import type { MacroStepEnd } from '../../decode/ends.ts';
+import { type Html, html } from '../../html.ts';
 import type { ExplainedToken, Explanation, ShownToken } from '../explanation.ts';
 import type { HeatMap } from '../heat-map.ts';
-import { type Html, html } from '../html.ts';
 
 /** The least probability of each shade, from certain to improbable; those of `generate --color`. */
 export const LEAST_PROBABILITIES = [0.9, 0.6, 0.3, 0] as const;

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { Html, html } from '../../html.ts';
 import type { Explanation } from '../explanation.ts';
-import { Html, html } from '../html.ts';
 import { type PartId, parts, sectionPlaces } from '../parts.ts';
 import type { SpecSection } from '../spec-sections.ts';
 import { cacheView } from './cache.ts';

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { type Html, html } from '../../html.ts';
 import type { ExplainedMacroStep, Explanation, MacroStepDetail } from '../explanation.ts';
-import { type Html, html } from '../html.ts';
 import { MOST_DETAILED } from '../record.ts';
 import {
   counted,

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { type Html, html } from '../../html.ts';
 import type { Explanation } from '../explanation.ts';
-import { type Html, html } from '../html.ts';
 import { counted, thousands } from './common.ts';
 
 /** Tokens, and passes of the base. */

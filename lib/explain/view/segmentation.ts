@@ -5,8 +5,8 @@
  */
 
 import { scaleLinear } from 'd3-scale';
+import { type Html, html } from '../../html.ts';
 import type { Explanation } from '../explanation.ts';
-import { type Html, html } from '../html.ts';
 import { hue, shortSpelling, spelling } from './common.ts';
 
 const STEP = 19;

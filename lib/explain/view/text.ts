@@ -4,8 +4,8 @@
  * @module
  */
 
+import { type Html, html } from '../../html.ts';
 import type { ExplainedToken, Explanation } from '../explanation.ts';
-import { type Html, html } from '../html.ts';
 import { endText, gauge, LEAST_PROBABILITIES, share, spelling, tokenClass } from './common.ts';
 
 /** Prompt and output. */

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { type Html, html } from '../../html.ts';
 import type { Explanation } from '../explanation.ts';
-import { type Html, html } from '../html.ts';
 import { counted, hue, share, spelling, thousands, tokenClass } from './common.ts';
 
 const WIDTH = 960;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { html } from '../../lib/explain/html.ts';
+import { html } from '../lib/html.ts';
 
 describe('markup', () => {
   it('what is inserted stays text, between tags and in attributes of both quotes', () => {
