@@ -6,7 +6,7 @@
  */
 
 import { CallerError } from '../errors.ts';
-import type { Model } from '../model/model.ts';
+import { inWorkspace, type Model } from '../model/model.ts';
 import { discardTrace, type Trace } from '../trace.ts';
 import type { GeneratedToken, GenerateOptions, Generation } from './generate.ts';
 import { checkGeneration, type GenerationState, startGeneration } from './generation-state.ts';
@@ -123,14 +123,14 @@ interface Placed {
  * @param trace of a single generation: receives every intermediate tensor
  */
 export function* generateTogether(
-  model: Model,
+  given: Model,
   starts: Iterable<() => GenerationState>,
   places: number,
   trace: Trace = discardTrace,
 ): Generator<BatchEvent, void> {
   const waiting = starts[Symbol.iterator]();
   // The cache of a sequence lives as long as the sequence, everything else as long as the macro-step.
-  const workspace = model.kernels.workspace();
+  const model = inWorkspace(given);
   let placed: readonly Placed[] = [];
   let started = 0;
 
@@ -172,7 +172,7 @@ export function* generateTogether(
       // 2. BASE: one pass over the prompts of those that have joined and the segments of the others.
       const running = placed;
       const sequences = running.map(({ state }) => state.sequence);
-      const macroSteps = nextMacroSteps(model, workspace, sequences, trace);
+      const macroSteps = nextMacroSteps(model, sequences, trace);
 
       // 3. MICRO and JUDGE: a token of each,
       let microSteps = macroSteps.microSteps();
@@ -196,7 +196,7 @@ export function* generateTogether(
   } finally {
     // Also where the caller breaks off.
     waiting.return?.();
-    workspace.free();
+    model.kernels.free();
     for (const { state } of placed) state.sequence.end();
   }
 }

@@ -120,10 +120,14 @@ export function openMacroSteps(
       microTrace.tensor('logits', logits);
       microIndex += 1;
       const p = isHamburger(model) ? stopProbabilities(model, hidden, microTrace) : null;
-      return Array.from({ length: logits.shape[0]! }, (_, row) => ({
-        logits: logits.rows(row, row + 1),
-        stopProbability: p === null ? null : p.data[row]!,
-      }));
+      const results: MicroStep[] = [];
+      for (let row = 0; row < logits.shape[0]!; row++) {
+        results.push({
+          logits: logits.rows(row, row + 1),
+          stopProbability: p === null ? null : p.data[row]!,
+        });
+      }
+      return results;
     },
   };
 }

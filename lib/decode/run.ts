@@ -7,10 +7,10 @@
 
 import type { Kernels, Workspace } from '../kernels/kernels.ts';
 import { baseLayers, tokenEmbeddings } from '../model/base.ts';
-import { segmentEmbeddings } from '../model/compositional-embedder.ts';
+import { segmentEmbeddings, tokensOf } from '../model/compositional-embedder.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { KvCache, SequenceRows } from '../model/decoder-layer.ts';
-import { isHamburger, type Model } from '../model/model.ts';
+import { inWorkspace, isHamburger, type Model, type ModelInWorkspace } from '../model/model.ts';
 import type { RopeTableRounding } from '../ops/rope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { discardTrace, type Trace } from '../trace.ts';
@@ -38,7 +38,7 @@ export function promptEntries(prompt: readonly number[]): readonly PendingEntry[
 export interface PendingRows {
   readonly entries: readonly PendingEntry[];
   readonly cache: KvCache;
-  readonly ropeTableRounding?: RopeTableRounding;
+  readonly ropeTableRounding: RopeTableRounding;
 }
 
 /** The vectors of entries, `[entries.length, d]`. */
@@ -47,24 +47,22 @@ function embed(model: Model, entries: readonly PendingEntry[], trace: Trace): Te
   // A segment of one token is its own embedding, so that prompts and segments can go together.
   return isHamburger(model)
     ? segmentEmbeddings(model, segments, trace)
-    : tokenEmbeddings(model, segments.flat());
+    : tokenEmbeddings(model, tokensOf(segments));
 }
 
 /** Entries as rows of a pass. */
-function rowsOf({ entries, ...rest }: PendingRows, outputRows: number): SequenceRows {
-  return { ...rest, positions: entries.map(({ position }) => position), outputRows };
+function rowsOf({ entries, cache, ropeTableRounding }: PendingRows, outputRows: number): SequenceRows {
+  return { positions: entries.map(({ position }) => position), cache, outputRows, ropeTableRounding };
 }
 
 /**
  * Runs the first rows of long prompts, until few enough are left for the pass whose output is read, and at least one of each sequence. Cut
  * in passes or not, the bits are the same (numerics/N6).
  *
- * @param workspace the model's kernels
  * @returns what is left of each sequence
  */
 export function runEarlierRows(
-  model: Model,
-  workspace: Workspace,
+  model: ModelInWorkspace,
   sequences: readonly PendingRows[],
 ): readonly PendingRows[] {
   const total = sequences.reduce((sum, { entries }) => sum + entries.length, 0);
@@ -80,7 +78,7 @@ export function runEarlierRows(
   });
   // As many sequences as that have one row each.
   if (taken.length === 0) return sequences;
-  workspace.reset();
+  model.kernels.reset();
   const embedded = embed(
     model,
     taken.flatMap(({ entries }) => entries),
@@ -92,7 +90,7 @@ export function runEarlierRows(
     taken.map((rows) => rowsOf(rows, 0)),
     discardTrace,
   );
-  return runEarlierRows(model, workspace, left);
+  return runEarlierRows(model, left);
 }
 
 /** The base's cache of a sequence. Where there is no room for all of it, what was made is given back. */
@@ -187,22 +185,20 @@ export function sequenceOver(
 /**
  * Opens the next macro-step of every sequence.
  *
- * @param workspace for what lives as long as a macro-step: what there was of the last one is given back
+ * @param model in a workspace for what lives as long as a macro-step: what there was of the last one is given back
  * @param trace of one sequence: receives the tensors of macro-step m below `macro.{m}`
  */
 export function nextMacroSteps(
-  given: Model,
-  workspace: Workspace,
+  model: ModelInWorkspace,
   sequences: readonly Sequence[],
   trace: Trace,
 ): MacroSteps {
-  const model: Model = { ...given, kernels: workspace };
   const m = sequences[0]!.macroSteps;
   const macroTrace = trace.part('macro', m);
   const opened = sequences.map((sequence) => sequence.open());
   // A trace that is wanted shows the whole prompt as one pass.
-  const pending = trace.wanted ? opened : runEarlierRows(model, workspace, opened);
-  workspace.reset();
+  const pending = trace.wanted ? opened : runEarlierRows(model, opened);
+  model.kernels.reset();
   const entries = pending.length === 1 ? pending[0]!.entries : pending.flatMap((rows) => rows.entries);
   const embedded = embed(model, entries, m === 0 ? discardTrace : macroTrace.part('comp_embedder'));
   // Features are read at the last position alone.
@@ -227,17 +223,17 @@ export interface Run extends Omit<Sequence, 'open'> {
  * @param trace receives the tensors of macro-step m below `macro.{m}`
  */
 export function startRun(
-  model: Model,
+  given: Model,
   prompt: readonly number[],
   profile: Profile,
   capacity: number,
   trace: Trace = discardTrace,
 ): Run {
   // The cache lives as long as the run, everything else as long as its macro-step.
-  const workspace = model.kernels.workspace();
-  const sequence = startSequence(model.kernels, model.config, prompt, profile, capacity);
-  const next = () => onlyMacroStep(nextMacroSteps(model, workspace, [sequence], trace));
-  return runOver(sequence, next, () => workspace.free());
+  const model = inWorkspace(given);
+  const sequence = startSequence(given.kernels, model.config, prompt, profile, capacity);
+  const next = () => onlyMacroStep(nextMacroSteps(model, [sequence], trace));
+  return runOver(sequence, next, () => model.kernels.free());
 }
 
 /**

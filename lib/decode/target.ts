@@ -5,7 +5,7 @@
  */
 
 import { baseLayers, featuresOfRows, languageModelHead, tokenEmbeddings } from '../model/base.ts';
-import { baseOf, type Model } from '../model/model.ts';
+import { baseOf, inWorkspace, type Model } from '../model/model.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { discardTrace, type Trace } from '../trace.ts';
 import { createKvCache, type EntryCache } from './kv-cache.ts';
@@ -47,8 +47,7 @@ export function startTarget(
   trace: Trace = discardTrace,
 ): Target {
   const kept = given.kernels.workspace();
-  const perPass = given.kernels.workspace();
-  const model: Model = { ...baseOf(given), kernels: perPass };
+  const model = inWorkspace(baseOf(given));
   const cache = createKvCache(kept, model.config, model.config.numHiddenLayers, capacity);
   let unseen = prompt;
   let passes = 0;
@@ -62,10 +61,12 @@ export function startTarget(
     },
     score(draft) {
       if (passes === 0 && !trace.wanted) {
-        const [left] = runEarlierRows(model, perPass, [{ entries: promptEntries(unseen), cache }]);
+        const [left] = runEarlierRows(model, [
+          { entries: promptEntries(unseen), cache, ropeTableRounding: 'mode' },
+        ]);
         unseen = left!.entries.flatMap(({ tokens }) => tokens);
       }
-      perPass.reset();
+      model.kernels.reset();
       const passTrace = trace.part('target', passes);
       passes += 1;
       const rows = [...unseen, ...draft];
@@ -84,7 +85,7 @@ export function startTarget(
       unseen = [next];
     },
     end() {
-      perPass.free();
+      model.kernels.free();
       kept.free();
     },
   };

@@ -6,7 +6,7 @@
  */
 
 import { CallerError } from '../errors.ts';
-import type { Kernels } from '../kernels/kernels.ts';
+import type { Kernels, Workspace } from '../kernels/kernels.ts';
 import { ropeFrequencies } from '../ops/rope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { configFault, type HamburgerConfig, headSize, type ModelConfig } from './config.ts';
@@ -24,6 +24,11 @@ export interface Model {
   readonly kernels: Kernels;
   /** `[size / 2]`, binary64 (#rope). */
   readonly ropeFrequencies: Float64Array;
+}
+
+/** A model that computes in a workspace: what it makes is overwritten after the next {@link Workspace.reset}. */
+export interface ModelInWorkspace extends Model {
+  readonly kernels: Workspace;
 }
 
 /** A model that has the HAMburger modules. */
@@ -54,6 +59,11 @@ export function createModel(
     kernels,
     ropeFrequencies: ropeFrequencies(headSize(config), config.ropeTheta, config.ropeScaling),
   };
+}
+
+/** The same model in a workspace of its own, which whoever asks for it frees. */
+export function inWorkspace(model: Model): ModelInWorkspace {
+  return { ...model, kernels: model.kernels.workspace() };
 }
 
 /** Whether the model has the HAMburger modules. */

@@ -12,7 +12,7 @@ import { CallerError } from '../errors.ts';
 import { exp } from '../math/exp.ts';
 import { log } from '../math/log.ts';
 import { baseLayers, finalNorm, languageModelHead, tokenEmbeddings } from '../model/base.ts';
-import type { Model } from '../model/model.ts';
+import { inWorkspace, type Model } from '../model/model.ts';
 import { argmax } from '../ops/argmax.ts';
 import type { Elements } from '../tensor/tensor.ts';
 import { discardTrace } from '../trace.ts';
@@ -60,8 +60,7 @@ export function tokenMetrics(given: Model, options: TokenMetricsOptions): readon
   const T = ids.length - 1;
   const { numHiddenLayers: layers } = given.config;
   const kept = given.kernels.workspace();
-  const perPass = given.kernels.workspace();
-  const model: Model = { ...given, kernels: perPass };
+  const model = inWorkspace(given);
   const slides = window !== undefined && window < T;
   const cache = slides
     ? createSlidingKvCache(kept, model.config, layers, window)
@@ -70,7 +69,7 @@ export function tokenMetrics(given: Model, options: TokenMetricsOptions): readon
   const measured: TokenMetrics[] = [];
   try {
     for (let from = 0; from < T; from += rowsPerPass) {
-      perPass.reset();
+      model.kernels.reset();
       const to = Math.min(from + rowsPerPass, T);
       // 1. Let x be the residual stream after the last layer, row t standing at position t.
       const entries = tokenEmbeddings(model, ids.slice(from, to));
@@ -88,7 +87,7 @@ export function tokenMetrics(given: Model, options: TokenMetricsOptions): readon
       onTokens?.(to + 1, ids.length);
     }
   } finally {
-    perPass.free();
+    model.kernels.free();
     kept.free();
   }
   return measured;

@@ -702,7 +702,7 @@ const faults: typeof guards = [
   [
     'a generation that is over keeps its memory',
     'lib/decode/generate-batch.ts',
-    'workspace.free();',
+    'model.kernels.free();',
     '',
     'test/long-runs/long-runs.test.ts',
     'hold as much memory as the first',
