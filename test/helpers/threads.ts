@@ -2,11 +2,17 @@
 
 import type { Tensor } from '../../lib/tensor/tensor.ts';
 
-/** Counts in `assembly/layout.ts`. */
-const [TICKETS, FINISHED] = [64, 128];
+/** Counts, and the last job, in `assembly/layout.ts`. */
+const [TICKETS, FINISHED, JOB] = [64, 128, 256];
 
 /** The count of chunks that are finished, in the memory of `x`; its place is {@link FINISHED_INDEX}. */
 export const countsOf = (x: Tensor) => new Int32Array(x.data.buffer as SharedArrayBuffer);
+
+/** Addresses of the first command of the last job, and behind its last. */
+export const jobOf = (x: Tensor): [from: number, to: number] => {
+  const numbers = new Int32Array(x.data.buffer as SharedArrayBuffer);
+  return [numbers[JOB / 4]!, numbers[JOB / 4 + 1]!];
+};
 
 /** Where {@link countsOf} has the number of finished chunks. */
 export const FINISHED_INDEX = FINISHED / 4;

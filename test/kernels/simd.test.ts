@@ -8,7 +8,7 @@ import { simdSupported } from '../../lib/kernels/simd/instantiate.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { webAssembly } from '../../lib/kernels/simd/webassembly.ts';
 import { showShape, sizeOf, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
-import { chunksDoneByHelpers, countsOf, FINISHED_INDEX } from '../helpers/threads.ts';
+import { chunksDoneByHelpers, countsOf, FINISHED_INDEX, jobOf } from '../helpers/threads.ts';
 
 const reference = referenceKernels('f32');
 const simd = simdKernels();
@@ -528,6 +528,111 @@ describe('what is put off', () => {
     commands.operations.scale(1, 2, 3, 4);
     commands.settle();
     expect(done[1]).toEqual(done[0]);
+  });
+});
+
+describe('operations that threads do as one job', () => {
+  /** Rows of the memory that all operations below read and write, of four elements each. */
+  const ROWS = 100;
+  type Rows = readonly [from: number, to: number];
+  const apart = ([from, to]: Rows, [other, otherTo]: Rows) => to <= other || otherTo <= from;
+
+  /** A product of one row with `4 * width` others, or an activation of `width` rows. */
+  interface Operation {
+    readonly product: boolean;
+    readonly width: number;
+    readonly x: number;
+    readonly y: number;
+    readonly out: number;
+    /** Whether it is an activation of what the last two products wrote, as in SwiGLU. */
+    readonly ofLast: boolean;
+  }
+  const place = fc.integer({ min: 0, max: ROWS - 12 });
+  const operations: fc.Arbitrary<Operation[]> = fc.array(
+    fc.record({
+      product: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
+      width: fc.integer({ min: 1, max: 3 }),
+      x: place,
+      y: place,
+      out: place,
+      ofLast: fc.boolean(),
+    }),
+    { minLength: 2, maxLength: 8 },
+  );
+
+  function perform(kernels: Kernels, memory: Tensor, given: readonly Operation[]): void {
+    const row = (from: number, width: number) => memory.rows(from, from + width).reshape([1, 4 * width]);
+    const products: Operation[] = [];
+    for (const operation of given) {
+      const { product, width, x, y, out, ofLast } = operation;
+      const written: Rows = [out, out + width];
+      if (product) {
+        // What a product reads it does not write; what others read and write is not its business.
+        if (!apart(written, [x, x + 1]) || !apart(written, [y, y + 4 * width])) continue;
+        const b = memory.rows(y, y + 4 * width);
+        kernels.matmulNT(memory.rows(x, x + 1).matrix(), b.matrix(), row(out, width).matrix());
+        products.push(operation);
+      } else {
+        const [other, gate, up] = products.slice(-3);
+        const fits = ofLast && up !== undefined && gate!.width === up.width;
+        const [g, u, w] = fits ? [gate!.out, up.out, up.width] : [x, y, width];
+        // Often over some of what a product before those two has written, a row before or behind.
+        const over = other === undefined ? -1 : other.out + (out % 4) - 1;
+        const to = fits && out % 2 === 0 && over >= 0 && over + w <= ROWS ? over : out;
+        // Element by element: the same rows may be written over, but no others of what is read.
+        const here: Rows = [to, to + w];
+        if ([g, u].some((from) => from !== to && !apart(here, [from, from + w]))) continue;
+        kernels.gatedSilu(row(g, w), row(u, w), row(to, w));
+      }
+    }
+  }
+
+  it('one after the other, whatever each of them reads of what others have written', () => {
+    fc.assert(
+      fc.property(fc.nat(), operations, (seed, given) => {
+        const [start] = tensors(seed, 'ordinary', [ROWS, 4]);
+        const want = reference.empty([ROWS, 4]);
+        want.data.set(start!.data);
+        perform(reference, want, given);
+        for (const kernels of [simd, two, three]) {
+          const space = kernels.workspace();
+          const got = space.empty([ROWS, 4]);
+          got.data.set(start!.data);
+          perform(space, got, given);
+          expectSame('a job', got, want);
+          space.free();
+        }
+      }),
+      { ...options, numRuns: 1000 },
+    );
+  });
+
+  it('the products of SwiGLU and its activation, and those of attention, are one job each', () => {
+    const kernels = simdKernels({ threads: 2, leastSharedWork: 0 });
+    const [x, gate, up, out] = [
+      [1, 8],
+      [1, 16],
+      [1, 16],
+      [1, 16],
+    ].map((shape) => kernels.empty(shape));
+    const weights = kernels.empty([16, 8]);
+    const jobs = (run: () => void): number => {
+      run();
+      kernels.settle();
+      const [from, to] = jobOf(x!);
+      return (to - from) / 128;
+    };
+    const product = (y: Tensor) => kernels.matmulNT(x!.matrix(), weights.matrix(), y.matrix());
+    const swiglu = () => {
+      product(gate!);
+      product(up!);
+      kernels.gatedSilu(gate!, up!, out!);
+    };
+    expect(jobs(swiglu)).toBe(3);
+    expect(jobs(() => [gate!, up!, out!].forEach(product))).toBe(3);
+    // The second product writes over what the first has written.
+    expect(jobs(() => [gate!, gate!].forEach(product))).toBe(1);
+    kernels.close();
   });
 });
 

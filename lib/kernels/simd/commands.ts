@@ -12,7 +12,7 @@
 import type { Pending } from '../../tensor/tensor.ts';
 import type { Heap } from './heap.ts';
 
-/** The operations in WebAssembly, by number: as in `assembly/commands.ts`. */
+/** The operations in WebAssembly, by number: as in `assembly/command.ts`. */
 const OPERATIONS = [
   'adamW',
   'add',

@@ -1,4 +1,3 @@
 export { multiplyAdds, readFourStreams, readOneStream } from './ceilings';
-export { run } from './commands';
+export { run, serve } from './commands';
 export { setThreads } from './instance';
-export { serve } from './operations';

@@ -10,7 +10,7 @@ export const TICKETS: usize = 64;
 export const FINISHED: usize = 128;
 export const SLEEPERS: usize = 192;
 
-/** The operation that all threads work on, and its operands. */
+/** The job that all threads work on: addresses of its first command and behind its last, and the number of its chunks. */
 export const JOB: usize = 256;
 
 /** 512 bytes for each thread. */

@@ -1,14 +1,13 @@
 /**
- * How threads share one operation: it is cut into chunks, by rows, columns or heads but never inside a sum, and whoever is free takes the
- * next one. So results do not depend on the number of threads, nor on who did what; and a thread that is late, or never came,
+ * How threads share a job: it is cut into chunks (`chunks.ts`), never inside a sum, and whoever is free takes the next one. So results do not depend on the number of threads, nor on who did what; and a thread that is late, or never came,
  * costs time only.
  *
- * The thread that starts an operation writes the job, then the number of tickets. A ticket is taken by an atomic subtraction;
+ * The thread that starts a job writes down what it is, then the number of tickets. A ticket is taken by an atomic subtraction;
  * what it gives is the number of a chunk if it was positive. The job cannot change while a chunk of it is unfinished, and no ticket
  * can be had while it changes. Between jobs, helping threads look for tickets for a while and then sleep.
  */
 
-import { leastSharedWork, threadCount } from './instance';
+import { threadCount } from './instance';
 import { FINISHED, SLEEPERS, TICKETS } from './layout';
 
 /** Looks at the tickets before a helping thread sleeps: some 400 µs, longer than the pauses within the decoding of a token and between two. */
@@ -16,14 +15,6 @@ const LOOKS: i32 = 400000;
 
 /** Chunks for each thread: more than one, so that a thread that is held up leaves work to the others. */
 const CHUNKS_PER_THREAD: i32 = 2;
-
-
-/** Whether an operation of that much work is to be shared. */
-// @ts-ignore: decorator
-@inline
-export function worthSharing(work: u64): bool {
-  return threadCount() > 1 && work >= leastSharedWork();
-}
 
 /** Into how many chunks to cut. */
 // @ts-ignore: decorator
