@@ -62,23 +62,32 @@ export interface LoadedModel {
   readonly threads: number;
 }
 
-/** Loads the model into the kernels that the options ask for, with a progress bar. */
-export function loadModel(context: Context, checkpoint: Checkpoint, options: ModelOptions): LoadedModel {
+/** Loads the model into the kernels that the options ask for, with a progress bar. @param cacheEntries as of {@link loadInto} */
+export function loadModel(
+  context: Context,
+  checkpoint: Checkpoint,
+  options: ModelOptions,
+  cacheEntries = 0,
+): LoadedModel {
   const kernels = kernelsFor(context, options, checkpoint.config);
-  const model = loadInto(context, checkpoint, kernels);
+  const model = loadInto(context, checkpoint, kernels, { cacheEntries });
   return { model, threads: settleThreads(kernels, model, options.threads) };
 }
 
-/** Loads a model into given kernels, with a progress bar; Ctrl-C breaks it off. */
+/**
+ * Loads a model into given kernels, with a progress bar; Ctrl-C breaks it off.
+ *
+ * @param cacheEntries KV entries of the run that is to come, if that is known: without room for them nothing is loaded
+ */
 export function loadInto(
   { output, interruptibly }: Context,
   checkpoint: Checkpoint,
   kernels: Kernels,
-  label = 'Loading',
+  { label = 'Loading', cacheEntries = 0 }: { readonly label?: string; readonly cacheEntries?: number } = {},
 ): Model {
   const progress = output.progress(label);
   try {
-    return interruptibly(() => checkpoint.loadModel(kernels, progress.update));
+    return interruptibly(() => checkpoint.loadModel(kernels, progress.update, cacheEntries));
   } finally {
     progress.stop();
   }

@@ -230,8 +230,16 @@ export function prepareRun(
             maxPositions: options.maxPositions,
           })
         : null;
-    const { model, threads } = loadModel(context, checkpoint, options);
-    const target = verification?.loadTarget(context, model) ?? null;
+    const { maxPositions } = options;
+    const maxTokens = options.maxTokens ?? maxPositions ?? defaultMaxTokens;
+    // As a generation lays them out.
+    const cacheEntries = Math.min(
+      maxPositions ?? Number.POSITIVE_INFINITY,
+      checkpoint.config.maxPositionEmbeddings,
+      prompt.ids.length + maxTokens,
+    );
+    const { model, threads } = loadModel(context, checkpoint, options, cacheEntries);
+    const target = verification?.loadTarget(context, model, cacheEntries) ?? null;
     const useless = mode === 'verified' ? [] : givenVerificationOptions(options);
     if (useless.length > 0)
       context.output.say(`note: ${useless.join(', ')}: no effect without --mode verified`);
@@ -239,8 +247,6 @@ export function prepareRun(
       context.output.say('note: --confidence has no effect with --mode base');
     }
     const profile = profiles.get(options.profile)!;
-    const { maxPositions } = options;
-    const maxTokens = options.maxTokens ?? maxPositions ?? defaultMaxTokens;
     const threshold = options.confidence ?? profile.confidence;
     const decoding = {
       prompt: prompt.ids,

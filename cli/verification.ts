@@ -101,8 +101,8 @@ export interface Verification {
   readonly draftConfidence: number;
   /** As reports name it; `null` without a target. */
   readonly targetName: string | null;
-  /** The target, in the kernels of the draft model; `null` without one. */
-  loadTarget(context: Context, draft: Model): Model | null;
+  /** The target, in the kernels of the draft model, with room for a run of so many KV entries; `null` without one. */
+  loadTarget(context: Context, draft: Model, cacheEntries: number): Model | null;
 }
 
 /**
@@ -138,10 +138,10 @@ export function openVerification(
     }
     return {
       ...settled,
-      loadTarget(context, { kernels }) {
+      loadTarget(context, { kernels }, cacheEntries) {
         const opened = openCheckpoint(targetName);
         try {
-          return loadInto(context, opened, kernels, 'Loading the target');
+          return loadInto(context, opened, kernels, { label: 'Loading the target', cacheEntries });
         } finally {
           opened.close();
         }

@@ -257,6 +257,7 @@ export {
   type ModelPart,
   macroStepCost,
   modelParts,
+  numbersPerEntry,
   parameterCount,
 } from './model/cost.ts';
 export { baseOf, createModel, type HamburgerModel, isHamburger, type Model } from './model/model.ts';

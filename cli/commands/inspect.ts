@@ -12,6 +12,7 @@ import {
   headSize,
   MODE_BYTES,
   type ModelConfig,
+  numbersPerEntry,
   openCheckpoint,
   sizeOf,
 } from '../../lib/index.ts';
@@ -69,7 +70,7 @@ function factsOf({ config, tensors }: Checkpoint): Facts {
   return {
     parts,
     parameters: parts.reduce((sum, { parameters }) => sum + parameters, 0),
-    numbersPerEntry: 2 * config.numHiddenLayers * config.numKeyValueHeads * headSize(config),
+    numbersPerEntry: numbersPerEntry(config),
     fileBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
   };
 }

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { CallerError, DataError, show } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { kvCacheSize } from '../model/cost.ts';
 import { createModel, type Model } from '../model/model.ts';
 import { parameters } from '../model/weights.ts';
 import type { Elements } from '../tensor/tensor.ts';
@@ -55,10 +56,11 @@ export interface Checkpoint {
   /**
    * Reads the weights, one tensor after the other, straight into arrays of the kernels: memory stays near the model's own.
    *
+   * @param cacheEntries KV entries that a run is going to need room for, if that is known
    * @throws DataError naming tensor, index and value of the first element that is not finite
-   * @throws CallerError before anything is read, if the weights are larger than the memory that there is
+   * @throws CallerError before anything is read, if the weights and the caches of that run are larger than the memory that there is
    */
-  loadModel(kernels: Kernels, onTensor?: OnTensor): Model;
+  loadModel(kernels: Kernels, onTensor?: OnTensor, cacheEntries?: number): Model;
   /** Fills `into` with the elements of one parameter. @throws DataError as {@link loadModel} */
   readTensor(name: string, into: Elements): void;
   /** Closes the files; afterwards nothing can be loaded. Closing twice is harmless. */
@@ -102,9 +104,10 @@ export function openCheckpoint(folder: string): Checkpoint {
     bosToken: tokenizer?.bosToken?.text ?? null,
     eosToken: tokenizer?.eosToken?.text ?? null,
     tensors,
-    loadModel(kernels, onTensor) {
+    loadModel(kernels, onTensor, cacheEntries = 0) {
       checkOpen();
-      checkRoom(folder, tensors, kernels);
+      const cacheNumbers = cacheEntries > 0 ? kvCacheSize(config, cacheEntries) : 0;
+      checkRoom(folder, { tensors, cacheNumbers }, kernels);
       let done = 0;
       return createModel(config, kernels, (name, shape) => {
         const tensor = kernels.empty(shape);

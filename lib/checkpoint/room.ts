@@ -22,30 +22,38 @@ export function bytesIn(numerics: Numerics, tensors: readonly Sized[]): number {
   return MODE_BYTES[numerics] * tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
+/** What a model needs: its weights, and the numbers in the caches of a run, 0 if no run is known yet. */
+export interface Needs {
+  readonly tensors: readonly Sized[];
+  readonly cacheNumbers: number;
+}
+
 /**
- * Refuses weights that are larger than everything there is: the address space of WebAssembly, or the memory of the machine or of the container.
- * Caches and activations come on top, so that what passes may still be too large; that is said when it shows.
+ * Refuses what is larger than everything there is: the address space of WebAssembly, or the memory of the machine or of the container.
+ * Activations and the engine come on top, so that what passes may still be too large; that is said when it shows.
  *
  * @param machineBytes memory of the machine
  * @throws CallerError with both sizes
  */
 export function checkRoom(
   subject: string,
-  tensors: readonly Sized[],
+  { tensors, cacheNumbers }: Needs,
   { name, numerics }: Pick<Kernels, 'name' | 'numerics'>,
   machineBytes: number = memoryBytes(),
 ): void {
-  const needed = bytesIn(numerics, tensors);
+  const caches = MODE_BYTES[numerics] * cacheNumbers;
+  const needed = bytesIn(numerics, tensors) + caches;
   const simd = name === 'simd' && MOST_HEAP_BYTES < machineBytes;
   const most = simd ? MOST_HEAP_BYTES : machineBytes;
   if (needed <= most) return;
+  const fewer = caches > 0 ? 'fewer positions, ' : '';
   const [where, hint] = simd
-    ? ['the memory of the simd kernels', 'Use the reference kernels, or a smaller model']
-    : ['the memory of this machine', 'Use a smaller model, or a machine with more memory'];
+    ? ['the memory of the simd kernels', `Use the reference kernels, ${fewer}or a smaller model`]
+    : ['the memory of this machine', `Use ${fewer}a smaller model, or a machine with more memory`];
   throw new CallerError({
-    subject: `weights of ${subject}`,
+    subject: `${caches > 0 ? 'weights and caches' : 'weights'} of ${subject}`,
     expected: `at most ${mebibytes(most)}, ${where}`,
-    found: `${mebibytes(needed)} in ${numerics}`,
+    found: `${mebibytes(needed)} in ${numerics}${caches > 0 ? `, of which caches ${mebibytes(caches)}` : ''}`,
     hint,
   });
 }

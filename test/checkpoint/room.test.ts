@@ -1,18 +1,23 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
+import { configJson } from '../../lib/checkpoint/config-file.ts';
 import { bytesIn, checkRoom } from '../../lib/checkpoint/room.ts';
 import { CallerError } from '../../lib/errors.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
-import { faultOf } from '../helpers/checkpoint-folders.ts';
+import { kvCacheSize } from '../../lib/model/cost.ts';
+import { checkpointFiles, faultOf, folderOf, plainConfig } from '../helpers/checkpoint-folders.ts';
 import { claimedCheckpoint } from '../helpers/claimed-checkpoint.ts';
 
 const GIBIBYTE = 2 ** 30;
 
 describe('room for a model', () => {
   const tensors = [{ shape: [1024, 1024] }, { shape: [1024, 1024, 2] }, { shape: [] }];
-  const weights = (gibibytes: number) => [{ shape: [gibibytes, GIBIBYTE / 4] }];
+  const weights = (gibibytes: number) => ({
+    tensors: [{ shape: [gibibytes, GIBIBYTE / 4] }],
+    cacheNumbers: 0,
+  });
 
   it('counts what the mode takes, not what the file has', () => {
     expect(bytesIn('f32', tensors)).toBe(4 * (3 * 2 ** 20 + 1));
@@ -42,6 +47,34 @@ describe('room for a model', () => {
     expect(faultOf(() => checkRoom('model', weights(3), kernels, 2 * GIBIBYTE), CallerError)).toMatchObject({
       expected: 'at most 2048 MiB, the memory of this machine',
     });
+  });
+});
+
+describe('room for the caches of a run', () => {
+  it('comes on top of the weights, and is said apart', () => {
+    const kernels = referenceKernels('f32');
+    const needs = { tensors: [{ shape: [GIBIBYTE / 4] }], cacheNumbers: GIBIBYTE / 8 };
+    checkRoom('model', needs, kernels, 1.5 * GIBIBYTE);
+    expect(faultOf(() => checkRoom('model', needs, kernels, 1.5 * GIBIBYTE - 1), CallerError)).toMatchObject({
+      subject: 'weights and caches of model',
+      expected: 'at most 1536 MiB, the memory of this machine',
+      found: '1536 MiB in f32, of which caches 512 MiB',
+      hint: 'Use fewer positions, a smaller model, or a machine with more memory',
+    });
+  });
+
+  it('is counted as inspect counts it: a run that has none is refused before a weight is read', () => {
+    const config = { ...plainConfig, maxPositionEmbeddings: 1 << 22 };
+    const folder = folderOf({ ...checkpointFiles(plainConfig), 'config.json': configJson(config, 'F32') });
+    const checkpoint = openCheckpoint(folder);
+    const kernels = { ...referenceKernels('f64'), empty: () => expect.unreachable() };
+    const entries = 2 ** 40;
+    const caches = 8 * kvCacheSize(config, entries);
+    expect(faultOf(() => checkpoint.loadModel(kernels, undefined, entries), CallerError)).toMatchObject({
+      subject: `weights and caches of ${folder}`,
+      found: expect.stringContaining(`of which caches ${Math.ceil(caches / 2 ** 20)} MiB`),
+    });
+    checkpoint.close();
   });
 });
 

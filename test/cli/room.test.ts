@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { claimedCheckpoint } from '../helpers/claimed-checkpoint.ts';
+import { claimedCheckpoint, manyLayers } from '../helpers/claimed-checkpoint.ts';
 import { hamburger } from './run.ts';
 
 describe('a checkpoint that is larger than all memory', () => {
@@ -27,5 +27,24 @@ describe('a checkpoint that is larger than all memory', () => {
     const { code, stdout } = await hamburger(['inspect', folder]);
     expect(code).toBe(0);
     expect(stdout).toContain('70,');
+  });
+});
+
+describe('a run whose caches are larger than all memory', () => {
+  let folder = '';
+  beforeAll(() => {
+    folder = claimedCheckpoint(manyLayers);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('is refused before the model is loaded, with what inspect says of the caches', async () => {
+    const { stdout } = await hamburger(['inspect', folder]);
+    expect(stdout).toMatch(/131072 KV entries +64\.0 GiB/);
+    const args = ['generate', '--prompt-ids', '1,2', '--checkpoint', folder, '--max-positions', '131072'];
+    const { code, stderr } = await hamburger(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /weights and caches of .*: expected at most \d+ MiB, the memory of .*, found \d+ MiB in f32, of which caches 65536 MiB/,
+    );
   });
 });

@@ -1,4 +1,4 @@
-/** A checkpoint that claims to be larger than any memory, and takes no place on the disk. */
+/** Checkpoints that claim to need more than any memory has, and take no place on the disk. */
 
 import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,12 +26,24 @@ const large: ModelConfig = {
   hamburger: null,
 };
 
-/** A folder with it: of its weights nothing but the header is written. The caller removes it. */
-export function claimedCheckpoint(): string {
+/** Small weights, of which each KV entry takes half a megabyte: 64 GiB for all positions. */
+export const manyLayers: ModelConfig = {
+  ...large,
+  vocabSize: 16,
+  hiddenSize: 64,
+  intermediateSize: 8,
+  numHiddenLayers: 1024,
+  numAttentionHeads: 1,
+  numKeyValueHeads: 1,
+  maxPositionEmbeddings: 131072,
+};
+
+/** A folder with such a model: of its weights nothing but the header is written. The caller removes it. */
+export function claimedCheckpoint(config = large): string {
   const folder = mkdtempSync(join(tmpdir(), 'hamburger-claimed-'));
   let end = 0;
   const header: Record<string, unknown> = {};
-  for (const { name, shape } of parameters(large)) {
+  for (const { name, shape } of parameters(config)) {
     const start = end;
     end += 4 * sizeOf(shape);
     header[name] = { dtype: 'F32', shape, data_offsets: [start, end] };
@@ -42,6 +54,6 @@ export function claimedCheckpoint(): string {
   const path = join(folder, 'model.safetensors');
   writeFileSync(path, Buffer.concat([length, json]));
   truncateSync(path, 8 + json.length + end);
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(configJson(large, 'F32')));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(configJson(config, 'F32')));
   return folder;
 }

@@ -1777,4 +1777,12 @@ export const mutations: readonly Mutation[] = [
     test: 'test/checkpoint/room.test.ts',
     caughtBy: 'is refused before a weight is read',
   },
+  {
+    mistake: 'a run without room for its caches is begun',
+    file: 'cli/run.ts',
+    find: 'loadModel(context, checkpoint, options, cacheEntries)',
+    replace: 'loadModel(context, checkpoint, options)',
+    test: 'test/cli/room.test.ts',
+    caughtBy: 'is refused before the model is loaded',
+  },
 ];
