@@ -37,10 +37,9 @@ export function createKvCache(
   capacity: number,
 ): EntryCache {
   const shape = [capacity, config.numKeyValueHeads, headSize(config)];
-  const room = Array.from({ length: layers }, () => ({
-    keys: kernels.empty(shape),
-    values: kernels.empty(shape),
-  }));
+  const room: { readonly keys: Tensor; readonly values: Tensor }[] = [];
+  for (let layer = 0; layer < layers; layer++)
+    room.push({ keys: kernels.empty(shape), values: kernels.empty(shape) });
   const positions: number[] = [];
 
   const appendTo = (stored: Tensor, rows: Tensor): Tensor => {
@@ -60,7 +59,7 @@ export function createKvCache(
       return { keys: appendTo(storedKeys, keys), values: appendTo(storedValues, values) };
     },
     complete(newPositions) {
-      positions.push(...newPositions);
+      for (const position of newPositions) positions.push(position);
     },
     entries(layer) {
       const { keys, values } = room[layer]!;

@@ -111,7 +111,8 @@ function mergedSegments(
   mergerTrace.tensor('q_proj', q);
 
   // 3. Let c_j be [e_j ; P_j], row j of P for token j (compositional-embedder/C6), k_j be W_k c_j + b_k and v_j be W_v c_j + b_v.
-  const places = segments.flatMap((segment) => segment.map((_, j) => ({ tensor: merger.pos, row: j })));
+  const places: RowSource[] = [];
+  for (const s of sizes) for (let j = 0; j < s; j++) places.push({ tensor: merger.pos, row: j });
   const c = concatColumns(kernels, e, gatherRows(kernels, d / 2, places));
   mergerTrace.tensor('positioned', c);
   const k = linear(kernels, c, merger.k_proj);
