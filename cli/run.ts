@@ -77,6 +77,21 @@ export interface RunOptions extends ModelOptions, SamplingOptions, VerificationO
   readonly uniforms?: string;
 }
 
+/** Those that say what a model puts out, and how far: they mean nothing to a run whose tokens are given. */
+export const OUTPUT_OPTIONS = [
+  'confidence',
+  'maxTokens',
+  'maxPositions',
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repetitionPenalty',
+  'logitBias',
+  'seed',
+  'uniforms',
+] as const satisfies readonly (keyof RunOptions)[];
+
 /**
  * Declares the options of a run.
  *

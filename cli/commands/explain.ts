@@ -33,7 +33,7 @@ import { namingOptions } from '../option-names.ts';
 import { examples, fileNamed, option, orNull } from '../options.ts';
 import { byteSize } from '../output.ts';
 import { packageFile, toyCheckpoint } from '../package-root.ts';
-import { addRunOptions, prepareRun, type RunOptions } from '../run.ts';
+import { addRunOptions, OUTPUT_OPTIONS, prepareRun, type RunOptions } from '../run.ts';
 
 /** As many as a page shows well. */
 const DEFAULT_MAX_TOKENS = 128;
@@ -60,23 +60,7 @@ export function addExplain(program: Command, context: Context): void {
       option(
         '--trace <file.safetensors>',
         'explain this run, with FILE.json beside it; texts and entropies come from its checkpoint',
-      ).conflicts([
-        'promptFile',
-        'promptIds',
-        'chat',
-        'mode',
-        'confidence',
-        'maxTokens',
-        'maxPositions',
-        'temperature',
-        'topK',
-        'topP',
-        'minP',
-        'repetitionPenalty',
-        'logitBias',
-        'seed',
-        'uniforms',
-      ]),
+      ).conflicts(['promptFile', 'promptIds', 'chat', 'mode', ...OUTPUT_OPTIONS]),
     )
     .addOption(option('--out <file.html>', 'page to be written', fileNamed('.html')).makeOptionMandatory())
     .addOption(

@@ -25,7 +25,7 @@ import { namingOptions } from '../option-names.ts';
 import { examples, fileNamed, option, segmentList } from '../options.ts';
 import { byteSize, thousands } from '../output.ts';
 import { byMacroStep, tokenJson } from '../report.ts';
-import { addRunOptions, prepareRun, type Run, type RunOptions } from '../run.ts';
+import { addRunOptions, OUTPUT_OPTIONS, prepareRun, type Run, type RunOptions } from '../run.ts';
 
 /** Few, because each macro-step leaves hundreds of tensors. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -59,19 +59,7 @@ export function addTrace(program: Command, context: Context): void {
         '--segments <ids>',
         "run over these segments whatever the model would choose, such as '1,2,3|4|5,6'",
         segmentList,
-      ).conflicts([
-        'confidence',
-        'maxTokens',
-        'maxPositions',
-        'temperature',
-        'topK',
-        'topP',
-        'minP',
-        'repetitionPenalty',
-        'logitBias',
-        'seed',
-        'uniforms',
-      ]),
+      ).conflicts([...OUTPUT_OPTIONS]),
     )
     .addHelpText(
       'after',

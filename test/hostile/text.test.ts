@@ -231,10 +231,11 @@ describe('chat templates', () => {
     expect(render('{{ messages[0].content[0] }}', '😀')).toBe('\ufffd');
   });
 
-  it('a long conversation may be gone through some dozen times', () => {
+  it('a long conversation may be gone through some dozen times, but not hundreds of times', () => {
     const content = 'word '.repeat(400_000);
     const passes = '{% for m in messages %}{{ m.content | trim }}{% endfor %}';
     expect(render(passes.repeat(5), content)).toHaveLength(5 * (content.length - 1));
+    expect(() => render(passes.repeat(200), 'word '.repeat(20_000))).toThrow(limits);
   });
 
   it.each([

@@ -543,6 +543,30 @@ const guards: readonly (readonly [
     'test/hostile/pages.test.ts',
     'a page of eval may run nothing',
   ],
+  [
+    'JSON may have half of a surrogate pair',
+    'lib/checkpoint/json.ts',
+    'if (/\\p{Surrogate}/u.test(value)) fail(',
+    'if (false) fail(',
+    'test/checkpoint/json.test.ts',
+    'refuses half a surrogate pair',
+  ],
+  [
+    'a template may look at a long conversation without end',
+    'lib/text/bounded-interpreter.ts',
+    'this.conversation = MAX_PASSES * conversationLength;',
+    'this.conversation = 100 * MAX_PASSES * conversationLength;',
+    hostileText,
+    'but not hundreds of times',
+  ],
+  [
+    'a harness may be silent for ever',
+    'cli/conform/harness.ts',
+    'const late = Date.now() + limitMs;',
+    'const late = Date.now() + 14 * limitMs;',
+    'test/cli/conform/kit.test.ts',
+    'silence is ended by the time limit',
+  ],
 ];
 
 /** Guards against what happens to a program: each is left out. */
