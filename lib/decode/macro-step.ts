@@ -104,7 +104,7 @@ export function openMacroSteps(
       for (let i = 0; i < F; i++) rows.push({ tensor: f, row: place * F + i });
       rows.push({ tensor: tokens, row });
       const cache = createKvCache(kernels, model.config, numMicroLayers, F + maxSteps - 1);
-      micro[place] = { ...sequences[place]!, cache };
+      micro[place] = { cache, ropeTableRounding: sequences[place]!.ropeTableRounding };
       return micro[place];
     });
     return microStepDecoder(model, gatherRows(kernels, d, rows), decoding, microTrace);

@@ -46,7 +46,7 @@ export interface SequenceRows {
   /** How many of the rows are read at the end, the last ones: only those need be computed in the last layer. */
   readonly outputRows: number;
   /** How the table of cosines and sines is rounded (#profiles); to the mode by default. */
-  readonly ropeTableRounding?: RopeTableRounding;
+  readonly ropeTableRounding?: RopeTableRounding | undefined;
 }
 
 /** What of {@link SequenceRows} tells which rows are read. */
@@ -170,7 +170,7 @@ function decoderLayer(
     const rows = [outputRow, outputRow + count] as const;
     row += length;
     outputRow += count;
-    return { rows, ...entries, visible };
+    return { rows, keys: entries.keys, values: entries.values, visible };
   });
 
   // 4. Let h be x plus the projected context.

@@ -29,10 +29,10 @@ export function microStepDecoder(
 ): Tensor {
   // 1. Let the positions go on from the rows already in the cache.
   const n = rows.shape[0]! / sequences.length;
-  const placed = sequences.map((sequence) => {
+  const placed = sequences.map(({ cache, ropeTableRounding }): SequenceRows => {
     const positions: number[] = [];
-    for (let t = 0; t < n; t++) positions.push(sequence.cache.length + t);
-    return { ...sequence, positions, outputRows: 1 };
+    for (let t = 0; t < n; t++) positions.push(cache.length + t);
+    return { positions, cache, outputRows: 1, ropeTableRounding };
   });
   // 2. Let x be the output of the layers; causal over all rows, features among them.
   const x = microStepLayers(model, rows, placed, trace);

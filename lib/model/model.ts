@@ -63,7 +63,8 @@ export function createModel(
 
 /** The same model in a workspace of its own, which whoever asks for it frees. */
 export function inWorkspace(model: Model): ModelInWorkspace {
-  return { ...model, kernels: model.kernels.workspace() };
+  const { config, weights, ropeFrequencies } = model;
+  return { config, weights, kernels: model.kernels.workspace(), ropeFrequencies };
 }
 
 /** Whether the model has the HAMburger modules. */

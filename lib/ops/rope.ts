@@ -77,7 +77,7 @@ function scaledFrequency(frequency: number, scaling: RopeScaling): number {
 export interface RopeRows {
   readonly positions: readonly number[];
   /** `mode` by default. */
-  readonly ropeTableRounding?: RopeTableRounding;
+  readonly ropeTableRounding?: RopeTableRounding | undefined;
 }
 
 /**

@@ -66,7 +66,6 @@ export function tensorsIn(
     };
 
     return {
-      ...primitives,
       workspace,
       empty,
       scoped(shape, compute) {
@@ -91,6 +90,9 @@ export function tensorsIn(
           level.used = 0;
         }
       },
+      // Last: with members added to what was spread first, V8 gives each of these objects a hidden class of its own, and what uses a new
+      // workspace in every generation is compiled again and again.
+      ...primitives,
     };
   };
 
