@@ -1074,8 +1074,8 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'micro positions start again at 0 with the first token',
     file: 'lib/model/micro-step-decoder.ts',
-    find: 'positions.push(sequence.cache.length + t);',
-    replace: 'positions.push(t > 0 && t === n - 1 ? 0 : sequence.cache.length + t);',
+    find: 'positions.push(cache.length + t);',
+    replace: 'positions.push(t > 0 && t === n - 1 ? 0 : cache.length + t);',
     test: microTest,
     caughtBy: 'micro-step-decoder/C2: features stand first, at 0 to F - 1',
   },
@@ -1137,7 +1137,7 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'batched: rows see the cache of the first sequence',
     file: 'lib/model/decoder-layer.ts',
-    find: 'return { rows, ...entries, visible };',
+    find: 'return { rows, keys: entries.keys, values: entries.values, visible };',
     replace:
       'const first = sequences[0]!.cache.append(layer, kRope.rows(0, 0), values.rows(0, 0));\n    return { rows, ...(first.keys.shape[0]! < entries.keys.shape[0]! ? entries : first), visible };',
     test: batchTest,
@@ -1146,9 +1146,9 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'batched: cosines of all sequences are rounded as those of the first one',
     file: 'lib/model/micro-step-decoder.ts',
-    find: 'return { ...sequence, positions, outputRows: 1 };',
+    find: 'return { positions, cache, outputRows: 1, ropeTableRounding };',
     replace:
-      "return { ...sequence, ropeTableRounding: sequences[0]!.ropeTableRounding ?? 'mode', positions, outputRows: 1 };",
+      'return { positions, cache, outputRows: 1, ropeTableRounding: sequences[0]!.ropeTableRounding };',
     test: batchTest,
     caughtBy: 'batching/C1: tokens, probabilities, results and caches of 200 random batches',
   },
