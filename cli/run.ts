@@ -247,12 +247,9 @@ export function prepareRun(
         : null;
     const { maxPositions } = options;
     const maxTokens = options.maxTokens ?? maxPositions ?? defaultMaxTokens;
-    // As a generation lays them out.
-    const cacheEntries = Math.min(
-      maxPositions ?? Number.POSITIVE_INFINITY,
-      checkpoint.config.maxPositionEmbeddings,
-      prompt.ids.length + maxTokens,
-    );
+    const positions = verification?.positions ?? checkpoint.config.maxPositionEmbeddings;
+    // As a generation lays them out. More positions than there are is an error that it tells itself.
+    const cacheEntries = Math.min(maxPositions ?? positions, positions, prompt.ids.length + maxTokens);
     const { model, threads } = loadModel(context, checkpoint, options, cacheEntries);
     const target = verification?.loadTarget(context, model, cacheEntries) ?? null;
     const useless = mode === 'verified' ? [] : givenVerificationOptions(options);
@@ -297,9 +294,7 @@ export function prepareRun(
         numerics: options.numerics,
         kernels: model.kernels.name,
         max_tokens: maxTokens,
-        max_positions:
-          maxPositions ??
-          Math.min(...[model, target ?? model].map(({ config }) => config.maxPositionEmbeddings)),
+        max_positions: maxPositions ?? positions,
         verification: verification && {
           target: verification.targetName,
           draft_steps: verification.draftSteps,

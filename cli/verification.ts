@@ -101,6 +101,8 @@ export interface Verification {
   readonly draftConfidence: number;
   /** As reports name it; `null` without a target. */
   readonly targetName: string | null;
+  /** Positions that both models have. */
+  readonly positions: number;
   /** The target, in the kernels of the draft model, with room for a run of so many KV entries; `null` without one. */
   loadTarget(context: Context, draft: Model, cacheEntries: number): Model | null;
 }
@@ -126,7 +128,8 @@ export function openVerification(
         : verificationPolicy(options.policy);
     const targetName = policy.asksTarget ? (options.target ?? besides(checkpoint)) : (options.target ?? null);
     checkVerification({ policy, target: targetName !== null, sampling, draftSteps, draftConfidence });
-    const settled = { policy, draftSteps, draftConfidence, targetName };
+    const positions = checkpoint.config.maxPositionEmbeddings;
+    const settled = { policy, draftSteps, draftConfidence, targetName, positions };
     if (targetName === null) return { ...settled, loadTarget: () => null };
     if (targetName === INSIDE) return { ...settled, loadTarget: (_, draft) => baseOf(draft) };
     const target = openCheckpoint(targetName);
@@ -138,6 +141,7 @@ export function openVerification(
     }
     return {
       ...settled,
+      positions: Math.min(positions, target.config.maxPositionEmbeddings),
       loadTarget(context, { kernels }, cacheEntries) {
         const opened = openCheckpoint(targetName);
         try {

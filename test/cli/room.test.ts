@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { claimedCheckpoint, manyLayers } from '../helpers/claimed-checkpoint.ts';
 import { hamburger } from './run.ts';
 
@@ -46,5 +46,15 @@ describe('a run whose caches are larger than all memory', () => {
     expect(stderr).toMatch(
       /weights and caches of .*: expected at most \d+ MiB, the memory of .*, found \d+ MiB in f32, of which caches 65536 MiB/,
     );
+  });
+
+  it('of two models that go together, only the positions that both have count', async () => {
+    const target = claimedCheckpoint({ ...manyLayers, numHiddenLayers: 1, maxPositionEmbeddings: 16384 });
+    onTestFinished(() => rmSync(target, { recursive: true }));
+    const models = ['--checkpoint', folder, '--mode', 'verified', '--target', target];
+    const args = ['generate', '--prompt-ids', '1,2', ...models, '--max-tokens', '100000'];
+    const { code, stderr } = await hamburger(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain('of which caches 8192 MiB');
   });
 });

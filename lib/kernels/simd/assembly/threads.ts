@@ -1,6 +1,6 @@
 /**
- * How threads share a job: it is cut into chunks (`chunks.ts`), never inside a sum, and whoever is free takes the next one. So results do not depend on the number of threads, nor on who did what; and a thread that is late, or never came,
- * costs time only.
+ * How threads share a job: it is cut into chunks (`chunks.ts`), never inside a sum, and whoever is free takes the next one. So results do not
+ * depend on the number of threads, nor on who did what; and a thread that is late, or never came, costs time only.
  *
  * The thread that starts a job writes down what it is, then the number of tickets. A ticket is taken by an atomic subtraction;
  * what it gives is the number of a chunk if it was positive. The job cannot change while a chunk of it is unfinished, and no ticket
