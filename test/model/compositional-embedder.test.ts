@@ -81,6 +81,24 @@ describe('compositional embedder', () => {
     expect(apart(withWeights((name) => (name === 'comp_embedder.merger.pos' ? 0.5 : undefined)))).toBe(false);
   });
 
+  it('compositional-embedder/C6: token j has row j of the learned positions beside it, counted from the first token', () => {
+    const d = smallConfig.hiddenSize;
+    const { pos } = model.weights.comp_embedder.merger;
+    for (const segment of [
+      [3, 9],
+      [3, 9, 4],
+      [3, 3, 3, 3],
+    ]) {
+      const { trace, tensors } = recordTrace();
+      compositionalEmbedder(model, segment, trace);
+      const positioned = tensors.get('merger.positioned')!;
+      segment.forEach((_, j) => {
+        const beside = positioned.rows(j, j + 1).data.slice(d);
+        expect([...beside], `token ${j} of ${segment.length}`).toEqual([...pos.rows(j, j + 1).data]);
+      });
+    }
+  });
+
   it('the biases count: each of the four changes the output', () => {
     for (const name of ['merger.q_proj', 'merger.v_proj', 'out_proj'] as const) {
       const other = withWeights((parameter) => (parameter === `comp_embedder.${name}.bias` ? 3 : undefined));

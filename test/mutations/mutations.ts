@@ -934,6 +934,14 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'compositional-embedder/C6: order matters, and only through the learned positions',
   },
   {
+    mistake: 'merger positions counted from the last token',
+    file: embedder,
+    find: '({ tensor: merger.pos, row: j })',
+    replace: '({ tensor: merger.pos, row: s - 1 - j })',
+    test: embedderTest,
+    caughtBy: 'compositional-embedder/C6: token j has row j of the learned positions',
+  },
+  {
     mistake: 'eps outside the root',
     file: 'lib/kernels/reference.ts',
     find: '1 / round(Math.sqrt(round(round(ss / d) + eps)))',
