@@ -30,6 +30,14 @@ export { safetensorsBytes, type WritableDtype, writeSafetensors } from './checkp
 export { readSnapshot, type Snapshot, writeSnapshot } from './checkpoint/snapshot.ts';
 export type { DroppedTensor, ImportReport } from './checkpoint/stored-weights.ts';
 export {
+  SIMD_WEIGHT_MEMORY,
+  type StoredWeight,
+  storageOf,
+  type WeightMemory,
+  weightBytes,
+  weightMemoryOf,
+} from './checkpoint/weight-storage.ts';
+export {
   type CheckpointContents,
   type WriteOptions,
   writeCheckpoint,
@@ -263,7 +271,16 @@ export {
 export { baseOf, createModel, type HamburgerModel, isHamburger, type Model } from './model/model.ts';
 export { basePrefix, parameters } from './model/weights.ts';
 
-export { type Elements, MODE_BYTES, type Numerics, showShape, sizeOf, Tensor } from './tensor/tensor.ts';
+export {
+  type Elements,
+  MODE_BYTES,
+  type Numerics,
+  STORAGE_BYTES,
+  type Storage,
+  showShape,
+  sizeOf,
+  Tensor,
+} from './tensor/tensor.ts';
 export { BYTE_VOCABULARY_SIZE, byteTokenizerConfigJson, byteTokenizerJson } from './text/byte-tokenizer.ts';
 export { type ChatMessage, renderChat } from './text/chat-template.ts';
 export { printable, wellFormed } from './text/printable.ts';

@@ -8,8 +8,9 @@ import {
   kvCacheSize,
   type Model,
   type ModelConfig,
-  parameterCount,
   type SimdKernels,
+  STORAGE_BYTES,
+  type Storage,
   simdCeilings,
 } from '../../lib/index.ts';
 import { peakMemory } from './memory.ts';
@@ -66,6 +67,10 @@ export interface Setup {
   readonly kernels: 'simd' | 'reference';
   readonly engines: readonly Engine[];
   readonly models: ReadonlyMap<Mode, Model>;
+  /** How the weights of linear layers lie in memory: most of them, if they differ. */
+  readonly storage: Storage;
+  /** Bytes of all weights in memory. */
+  readonly weightBytes: number;
 }
 
 /** What was measured with what. */
@@ -233,7 +238,8 @@ export async function measure(
 ): Promise<Report> {
   const series = new Series();
   const baseConfig = { ...config, hamburger: null };
-  const bytesPerToken = decodeCost(baseConfig, SHORT_PROMPT, plan.tokens).bytes / plan.tokens;
+  const { bytes } = decodeCost(baseConfig, SHORT_PROMPT, plan.tokens, STORAGE_BYTES[setups[0]!.storage]);
+  const bytesPerToken = bytes / plan.tokens;
   const ceilings = simdCeilings(Math.min(LARGEST_REGION, Math.round(bytesPerToken)));
   const peak = series.add(peakOf(ceilings));
   const oneStream = series.add(readingOf(ceilings, 1));
@@ -268,9 +274,12 @@ export async function measure(
 
 /** Each kernel set with each number of threads and each mode. */
 function subjects(setups: readonly Setup[]) {
-  return setups.flatMap(({ kernels, engines, models }) =>
+  return setups.flatMap(({ kernels, engines, models, storage }) =>
     engines.flatMap((engine) =>
-      Array.from(models, ([mode, model]) => ({ kernels, engine, mode, model, threads: engine.threads })),
+      Array.from(models, ([mode, model]) => ({
+        ...{ kernels, engine, mode, model, threads: engine.threads },
+        linearWeightBytes: STORAGE_BYTES[storage],
+      })),
     ),
   );
 }
@@ -284,15 +293,15 @@ function share(kernels: string, tokens: number): number {
 function multiplying({ plan, setups, series, peak }: Bench): () => Report['products'] {
   const rows = setups
     .filter(({ kernels }) => kernels === 'simd')
-    .flatMap(({ kernels, engines, models }) => {
+    .flatMap(({ kernels, engines, models, storage }) => {
       const [model] = models.values();
       return productShapes(model!.config, plan.promptTokens).flatMap((shape) => {
-        const by = productOf(model!.kernels, shape);
-        return engines.map((engine) => ({ kernels, engine, shape, rates: series.add(by(engine)) }));
+        const by = productOf(model!.kernels, shape, storage);
+        return engines.map((engine) => ({ kernels, engine, shape, storage, rates: series.add(by(engine)) }));
       });
     });
   return () =>
-    rows.map(({ kernels, engine, shape, rates }) => {
+    rows.map(({ kernels, engine, shape, storage, rates }) => {
       const operations = rates.map((rate) => rate * 2 * shape.M * shape.N * shape.K);
       return {
         kernels,
@@ -300,14 +309,14 @@ function multiplying({ plan, setups, series, peak }: Bench): () => Report['produ
         shape: [shape.M, shape.N, shape.K],
         operations: summarise(operations),
         ofPeak: summarise(pairedRatios(operations, peak)),
-        bytes: summarise(rates.map((rate) => rate * F32_BYTES * numbersOf(shape))),
+        bytes: summarise(rates.map((rate) => rate * bytesOf(shape, storage))),
       };
     });
 }
 
-/** Numbers that a product reads and writes, each once. */
-function numbersOf({ M, N, K }: ProductShape): number {
-  return M * K + N * K + M * N;
+/** Bytes that a product reads and writes, each once. */
+function bytesOf({ M, N, K }: ProductShape, storage: Storage): number {
+  return F32_BYTES * (M * K + M * N) + STORAGE_BYTES[storage] * N * K;
 }
 
 /** A row of the report and the figure of each repetition. */
@@ -324,9 +333,9 @@ function decoding({ plan, setups, series, reading }: Bench): () => Measured<Repo
     return { ...subject, macroSteps, seconds };
   });
   return () =>
-    rows.map(({ kernels, threads, mode, model, macroSteps, seconds }) => {
+    rows.map(({ kernels, threads, mode, model, linearWeightBytes, macroSteps, seconds }) => {
       const outputTokens = macroSteps * tokensPerMacroStep(model.config);
-      const cost = decodeCost(model.config, SHORT_PROMPT, macroSteps);
+      const cost = decodeCost(model.config, SHORT_PROMPT, macroSteps, linearWeightBytes);
       const bytes = seconds.map((s) => cost.bytes / s);
       const row = {
         kernels,
@@ -407,7 +416,8 @@ async function memory(
   plan: Plan,
   setups: readonly Setup[],
 ): Promise<Report['memory']> {
-  const { kernels, engines } = setups[0]!;
+  // All parameters are loaded, whatever the mode.
+  const { kernels, engines, weightBytes } = setups[0]!;
   const { threads } = engines[0]!;
   const engineBytes = await peakMemory({ kernels, threads, generation: null });
   const generations = [];
@@ -419,8 +429,6 @@ async function memory(
       const outputTokens = M * (macroSteps + 1);
       const generation = { folder, mode, promptTokens, macroSteps };
       const peakBytes = await peakMemory({ kernels, threads, generation });
-      // All parameters are loaded, whatever the mode.
-      const weightBytes = F32_BYTES * parameterCount(config);
       const cacheBytes = F32_BYTES * kvCacheSize(run, promptTokens + outputTokens);
       const ratio = (peakBytes - engineBytes) / (weightBytes + cacheBytes);
       const sizes = { promptTokens, outputTokens, weightBytes, cacheBytes, peakBytes, ratio };

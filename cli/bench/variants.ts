@@ -13,6 +13,7 @@ import {
   type ModelConfig,
   macroStepCost,
   type SimdCeilings,
+  type Storage,
 } from '../../lib/index.ts';
 
 /** Bytes of a binary32 number. */
@@ -104,14 +105,21 @@ export function productShapes(config: ModelConfig, promptTokens: number): readon
   return [...shapes(1, [...distinct, [V, d]]), ...shapes(promptTokens, distinct)];
 }
 
-/** Products per second, by one engine or another; the operands are the same. */
-export function productOf(kernels: Kernels, { M, N, K }: ProductShape): (engine: Engine) => Variant {
-  const matrix = (rows: number, columns: number) => {
-    const tensor = kernels.empty([rows, columns]);
-    tensor.data.fill(1);
+/** 1 in bfloat16. */
+const BF16_ONE = 0x3f80;
+
+/** Products per second, by one engine or another; the operands are the same, `b` stored as weights are. */
+export function productOf(
+  kernels: Kernels,
+  { M, N, K }: ProductShape,
+  storage: Storage,
+): (engine: Engine) => Variant {
+  const matrix = (rows: number, columns: number, tensor = kernels.empty([rows, columns])) => {
+    tensor.stored.fill(tensor.storage === 'bf16' ? BF16_ONE : 1);
     return tensor.matrix();
   };
-  const [a, b, out] = [matrix(M, K), matrix(N, K), matrix(M, N)];
+  const weight = storage === 'bf16' ? kernels.emptyBf16!([N, K]) : undefined;
+  const [a, b, out] = [matrix(M, K), matrix(N, K, weight), matrix(M, N)];
   const product = (): number => {
     kernels.matmulNT(a, b, out);
     kernels.settle();
@@ -212,11 +220,16 @@ export function continuationOf(
   };
 }
 
-/** What `macroSteps` macro-steps after a prompt cost together: floating-point operations, and bytes that are read. */
+/**
+ * What `macroSteps` macro-steps after a prompt cost together: floating-point operations, and bytes that are read.
+ *
+ * @param linearWeightBytes bytes of a weight of a linear layer
+ */
 export function decodeCost(
   config: ModelConfig,
   promptTokens: number,
   macroSteps: number,
+  linearWeightBytes: number,
 ): { readonly operations: number; readonly bytes: number } {
   const M = tokensPerMacroStep(config);
   let [operations, bytes] = [0, 0];
@@ -227,9 +240,9 @@ export function decodeCost(
       segmentTokens: M,
       emittedTokens: M,
     };
-    const { multiplyAdds, numbersRead } = macroStepCost(config, shape);
+    const { multiplyAdds, numbersRead, linearWeightsRead } = macroStepCost(config, shape);
     operations += 2 * multiplyAdds;
-    bytes += F32_BYTES * numbersRead;
+    bytes += F32_BYTES * (numbersRead - linearWeightsRead) + linearWeightBytes * linearWeightsRead;
   }
   return { operations, bytes };
 }

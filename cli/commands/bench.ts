@@ -14,12 +14,18 @@ import {
   type Checkpoint,
   initialiser,
   type Kernels,
-  type Model,
   openCheckpoint,
   parameterCount,
   presets,
   referenceKernels,
+  type Storage,
   simdKernels,
+  sizeOf,
+  storageOf,
+  type WeightDtype,
+  type WeightMemory,
+  weightBytes,
+  weightMemoryOf,
   writeCheckpoint,
 } from '../../lib/index.ts';
 import {
@@ -52,6 +58,7 @@ const MOST_DEFAULT_THREADS = 4;
 interface Options {
   readonly preset?: string;
   readonly seed: string;
+  readonly dtype: WeightDtype;
   readonly modes?: readonly Mode[];
   readonly kernels: readonly KernelSet[];
   readonly threads?: readonly number[];
@@ -78,6 +85,9 @@ export function addBench(program: Command, context: Context): void {
     .argument('[checkpoint]', 'checkpoint folder (default: the toy that comes with the package)')
     .addOption(choice('--preset <name>', 'a model with random weights instead', [...presets.keys()], null))
     .addOption(option('--seed <text>', 'seed of those weights', nonEmpty('a seed'), { value: '0' }))
+    .addOption(
+      choice('--dtype <type>', 'their element type', ['F32', 'BF16', 'F16', 'F64'] satisfies WeightDtype[]),
+    )
     .addOption(
       option(
         '--modes <list>',
@@ -163,7 +173,7 @@ function makePreset(context: Context, out: string, name: string, options: Option
   const config = { ...preset, maxPositionEmbeddings: Math.max(preset.maxPositionEmbeddings, needed) };
   const progress = context.output.progress('Making the model');
   try {
-    const contents = { config, dtype: 'F32', tensor: initialiser(options.seed, config) } as const;
+    const contents = { config, dtype: options.dtype, tensor: initialiser(options.seed, config) };
     writeCheckpoint(out, contents, { onTensor: progress.update, run: context.interruptibly });
   } finally {
     progress.stop();
@@ -224,7 +234,8 @@ async function run(context: Context, folder: string, options: Options): Promise<
     try {
       const report = await measure(folder, config, plan, setups, step);
       progress.stop();
-      const facts = { parameters: parameterCount(config), loadBefore, loadAfter: loadavg()[0]! };
+      const dtypes = [...new Set(checkpoint.tensors.map(({ dtype }) => dtype))];
+      const facts = { parameters: parameterCount(config), dtypes, loadBefore, loadAfter: loadavg()[0]! };
       if (options.json) output.json(snakeCase({ ...settingsOf(folder, options, plan, facts), ...report }));
       else {
         output.data(output.shown(`${heading(folder, options, plan, facts)}\n\n${reportText(report)}\n`));
@@ -247,28 +258,43 @@ function setUp(
   { modes, threads }: Plan,
 ): Setup[] {
   const progress = output.progress('Loading');
-  const modelsOn = (kernels: Kernels): ReadonlyMap<Mode, Model> => {
+  const modelsOn = (kernels: Kernels): Pick<Setup, 'models' | 'storage' | 'weightBytes'> => {
     const model = interruptibly(() => checkpoint.loadModel(kernels, progress.update));
-    return new Map(modes.map((mode) => [mode, mode === 'base' ? baseOf(model) : model]));
+    const memory = weightMemoryOf(kernels);
+    return {
+      models: new Map(modes.map((mode) => [mode, mode === 'base' ? baseOf(model) : model])),
+      storage: mostlyStored(memory, checkpoint.tensors),
+      weightBytes: weightBytes(memory, checkpoint.tensors),
+    };
   };
   try {
     // The fast ones first, whatever the order of the list: what is measured with one set only is measured with them.
     return KERNELS.filter((name) => names.includes(name)).map((name) => {
       if (name === 'reference') {
         const engine = { kernels: name, threads: 1, use() {} };
-        return { kernels: name, engines: [engine], models: modelsOn(referenceKernels('f32')) };
+        return { kernels: name, engines: [engine], ...modelsOn(referenceKernels('f32')) };
       }
       const kernels = simdKernels({ threads: Math.max(...threads) });
       const engines = simdEngines(kernels, threads);
-      return { kernels: name, engines, models: modelsOn(kernels) };
+      return { kernels: name, engines, ...modelsOn(kernels) };
     });
   } finally {
     progress.stop();
   }
 }
 
+/** How most of the weights lie in the memory of kernels. */
+function mostlyStored(memory: WeightMemory, tensors: Checkpoint['tensors']): Storage {
+  const kept = tensors.filter((tensor) => storageOf(memory, tensor) === 'bf16');
+  const numbers = (list: Checkpoint['tensors']): number =>
+    list.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return numbers(kept) > numbers(tensors) / 2 ? 'bf16' : memory.numerics;
+}
+
 interface Facts {
   readonly parameters: number;
+  /** What the checkpoint stores them as. */
+  readonly dtypes: readonly string[];
   readonly loadBefore: number;
   readonly loadAfter: number;
 }
@@ -283,6 +309,7 @@ function settingsOf(folder: string, options: Options, plan: Plan, facts: Facts) 
     settings: {
       model: modelName(folder, options),
       parameters: facts.parameters,
+      dtypes: facts.dtypes,
       parts: plan.parts,
       modes: plan.modes,
       kernels: options.kernels,
@@ -304,7 +331,7 @@ function heading(folder: string, options: Options, plan: Plan, facts: Facts): st
   const { settings, machine } = settingsOf(folder, options, plan, facts);
   const [before, after] = [machine.loadBefore, machine.loadAfter].map((load) => load.toFixed(1));
   return [
-    `${settings.model}: ${thousands(settings.parameters)} parameters`,
+    `${settings.model}: ${thousands(settings.parameters)} parameters in ${settings.dtypes.join(', ')}`,
     `${machine.processor}, cores: ${machine.cores}, ${machine.system}, Node.js ${machine.node}, load ${before} before and ${after} after`,
     `medians of ${plan.repetitions} repetitions that took turns`,
   ].join('\n');

@@ -14,7 +14,9 @@ import {
   type ModelConfig,
   numbersPerEntry,
   openCheckpoint,
+  SIMD_WEIGHT_MEMORY,
   sizeOf,
+  weightBytes,
 } from '../../lib/index.ts';
 import type { Context } from '../context.ts';
 import { examples, option } from '../options.ts';
@@ -58,6 +60,8 @@ interface Facts {
   /** Numbers of the base's cache for one KV entry: keys and values of every layer. */
   readonly numbersPerEntry: number;
   readonly fileBytes: number;
+  /** Bytes of the weights in the memory of the simd kernels. */
+  readonly simdBytes: number;
 }
 
 function factsOf({ config, tensors }: Checkpoint): Facts {
@@ -72,6 +76,7 @@ function factsOf({ config, tensors }: Checkpoint): Facts {
     parameters: parts.reduce((sum, { parameters }) => sum + parameters, 0),
     numbersPerEntry: numbersPerEntry(config),
     fileBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+    simdBytes: weightBytes(SIMD_WEIGHT_MEMORY, tensors),
   };
 }
 
@@ -99,7 +104,7 @@ function factsJson({ config, tensors, tokenizer, chatTemplate }: Checkpoint, fac
     chat_template: chatTemplate !== null,
     parameters: facts.parameters,
     parts: facts.parts,
-    memory_bytes: { file: facts.fileBytes, ...perMode(facts.parameters) },
+    memory_bytes: { file: facts.fileBytes, simd: facts.simdBytes, ...perMode(facts.parameters) },
     kv_entry_bytes: perMode(facts.numbersPerEntry),
     tensors: tensors.map(({ name, dtype, shape, file, bytes }) => ({ name, dtype, shape, file, bytes })),
   };
@@ -151,6 +156,9 @@ function factsText({ folder, config, tensors, tokenizer, chatTemplate }: Checkpo
     table([
       ['memory', 'f32', 'f64'],
       ['weights', byteSize(weights.f32), byteSize(weights.f64)],
+      ...(facts.simdBytes === weights.f32
+        ? []
+        : [['weights in the simd kernels, which keep BF16', byteSize(facts.simdBytes), '']]),
       ['one KV entry', byteSize(entry.f32), byteSize(entry.f64)],
       [
         `${config.maxPositionEmbeddings} KV entries`,

@@ -5,6 +5,7 @@
  */
 
 import { DataError, show } from '../errors.ts';
+import { bf16ToNumber } from '../math/float.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parameters } from '../model/weights.ts';
 import { type Elements, showShape } from '../tensor/tensor.ts';
@@ -70,12 +71,13 @@ export function checkTensors(
  * Checks that every element is finite (`checkpoint/C3`).
  *
  * @param subject how messages call the tensor
+ * @param elements in a Uint16Array, the bits of bfloat16 numbers
  * @param dtype what it is stored as
  * @throws DataError naming index and value of the first element that is not
  */
 export function checkFinite(
   subject: string,
-  elements: Elements,
+  elements: Elements | Uint16Array,
   shape: readonly number[],
   dtype: string,
 ): void {
@@ -86,13 +88,20 @@ export function checkFinite(
     rule: 'checkpoint/C3',
     subject: `${subject}, element ${showShape(indexOf(at, shape))}`,
     expected: 'a finite number',
-    found: `${elements[at]}`,
+    found: `${elements instanceof Uint16Array ? bf16ToNumber(elements[at]!) : elements[at]}`,
     ...(overflow ? { hint: 'Elements of F64 can be beyond the range of f32' } : {}),
   });
 }
 
-/** Place of the first element that is NaN or infinite, or -1. */
-export function firstNotFinite(elements: Elements): number {
+/** The exponent of a bfloat16 number: all ones for NaN and infinity. */
+const BF16_EXPONENT = 0x7f80;
+
+/** Place of the first element that is NaN or infinite, or -1; in a Uint16Array, of bfloat16 numbers. */
+export function firstNotFinite(elements: Elements | Uint16Array): number {
+  if (elements instanceof Uint16Array) {
+    for (let i = 0; i < elements.length; i++) if ((elements[i]! & BF16_EXPONENT) === BF16_EXPONENT) return i;
+    return -1;
+  }
   // A finite number minus itself is 0; the others give NaN.
   for (let i = 0; i < elements.length; i++) if (elements[i]! - elements[i]! !== 0) return i;
   return -1;

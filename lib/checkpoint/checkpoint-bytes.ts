@@ -14,6 +14,7 @@ import { checkFinite, checkTensors } from './check-tensors.ts';
 import { parseConfig } from './config-file.ts';
 import { decodeUtf8, parseJson } from './json.ts';
 import { openSafetensors } from './safetensors.ts';
+import { emptyWeight } from './weight-storage.ts';
 
 /** The files of a checkpoint folder that are read, by their contents. One file of weights, no `generation_config.json`. */
 export interface CheckpointBytes {
@@ -52,9 +53,12 @@ export function openCheckpointBytes(name: string, files: CheckpointBytes): Check
     chatTemplate: chatTemplateOf(tokenizerConfig, path('tokenizer_config.json')),
     loadModel: (kernels) =>
       createModel(config, kernels, (tensor, shape) => {
-        const loaded = kernels.empty(shape);
-        weights.readFloats(tensor, loaded.data);
-        checkFinite(subject(tensor), loaded.data, shape, weights.tensors.get(tensor)!.dtype);
+        const { dtype } = weights.tensors.get(tensor)!;
+        const loaded = emptyWeight(kernels, { name: tensor, shape, dtype });
+        const { stored } = loaded;
+        if (stored instanceof Uint16Array) weights.readBits(tensor, stored);
+        else weights.readFloats(tensor, stored);
+        checkFinite(subject(tensor), stored, shape, dtype);
         return loaded;
       }),
   };

@@ -34,6 +34,7 @@ import { placeIn } from './place.ts';
 import { checkRoom } from './room.ts';
 import { nodeTimeLimit } from './time-limit.ts';
 import { openWeightFolder, type StoredTensor } from './weight-files.ts';
+import { emptyWeight } from './weight-storage.ts';
 
 export type { StoredTensor } from './weight-files.ts';
 
@@ -54,7 +55,8 @@ export interface Checkpoint {
   /** Every parameter, in the order of SPEC #checkpoint. */
   readonly tensors: readonly StoredTensor[];
   /**
-   * Reads the weights, one tensor after the other, straight into arrays of the kernels: memory stays near the model's own.
+   * Reads the weights, one tensor after the other, straight into arrays of the kernels: memory stays near the model's own
+   * ({@link weightBytes}).
    *
    * @param cacheEntries KV entries that a run is going to need room for, if that is known
    * @throws DataError naming tensor, index and value of the first element that is not finite
@@ -109,9 +111,9 @@ export function openCheckpoint(folder: string): Checkpoint {
       const cacheNumbers = cacheEntries > 0 ? kvCacheSize(config, cacheEntries) : 0;
       checkRoom(folder, { tensors, cacheNumbers }, kernels);
       let done = 0;
-      return createModel(config, kernels, (name, shape) => {
-        const tensor = kernels.empty(shape);
-        weights.read(name, tensor.data);
+      return createModel(config, kernels, (name) => {
+        const tensor = emptyWeight(kernels, weights.tensors.get(name)!);
+        weights.read(name, tensor.stored);
         done++;
         onTensor?.(done, list.length);
         return tensor;

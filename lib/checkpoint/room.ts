@@ -8,23 +8,14 @@ import { totalmem } from 'node:os';
 import { CallerError } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { MOST_HEAP_BYTES } from '../kernels/simd/heap.ts';
-import { MODE_BYTES, type Numerics, sizeOf } from '../tensor/tensor.ts';
+import { MODE_BYTES } from '../tensor/tensor.ts';
+import { type StoredWeight, weightBytes, weightMemoryOf } from './weight-storage.ts';
 
 const MEBIBYTE = 1 << 20;
 
-/** What of a tensor says how large it is. */
-interface Sized {
-  readonly shape: readonly number[];
-}
-
-/** Bytes that tensors take in a mode, whatever they are stored as. */
-export function bytesIn(numerics: Numerics, tensors: readonly Sized[]): number {
-  return MODE_BYTES[numerics] * tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-}
-
 /** What a model needs: its weights, and the numbers in the caches of a run, 0 if no run is known yet. */
 export interface Needs {
-  readonly tensors: readonly Sized[];
+  readonly tensors: readonly StoredWeight[];
   readonly cacheNumbers: number;
 }
 
@@ -38,11 +29,12 @@ export interface Needs {
 export function checkRoom(
   subject: string,
   { tensors, cacheNumbers }: Needs,
-  { name, numerics }: Pick<Kernels, 'name' | 'numerics'>,
+  kernels: Pick<Kernels, 'name' | 'numerics' | 'emptyBf16'>,
   machineBytes: number = memoryBytes(),
 ): void {
+  const { name, numerics } = kernels;
   const caches = MODE_BYTES[numerics] * cacheNumbers;
-  const needed = bytesIn(numerics, tensors) + caches;
+  const needed = weightBytes(weightMemoryOf(kernels), tensors) + caches;
   const simd = name === 'simd' && MOST_HEAP_BYTES < machineBytes;
   const most = simd ? MOST_HEAP_BYTES : machineBytes;
   if (needed <= most) return;

@@ -65,6 +65,13 @@ export interface TensorEntry {
   readonly end: number;
 }
 
+/** Where elements lie, and how many. */
+interface Place {
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
+  readonly length: number;
+}
+
 /** An opened file. It uses the source but does not own it: who opened the source closes it. */
 export interface SafetensorsFile {
   /** The source's name, for messages. */
@@ -87,6 +94,12 @@ export interface SafetensorsFile {
    * @throws DataError if the tensor has another element type
    */
   readFloats(name: string, into: Float32Array | Float64Array): void;
+  /**
+   * Fills `into` with the bits of the elements of a tensor of F16 or BF16.
+   *
+   * @throws CallerError, DataError as {@link readFloats}
+   */
+  readBits(name: string, into: Uint16Array): void;
   /**
    * The elements of a tensor of I8 to I64, U8 to U64 or BOOL (as 0 and 1).
    *
@@ -136,6 +149,28 @@ export function openSafetensors(source: ByteSource): SafetensorsFile {
   };
   // One for all tensors: fresh ones would pile up until the engine collects them.
   const chunk = new Uint8Array(Math.min(CHUNK_BYTES, dataSize));
+  /** Gives the elements of a tensor piece by piece: where they lie, in the machine's order of bytes, and how many were there before. */
+  const readInChunks = (
+    name: string,
+    into: { readonly length: number },
+    take: (elements: Place, at: number) => void,
+  ): void => {
+    const { dtype, begin, end } = find(name);
+    const width = SAFETENSORS_WIDTHS[dtype];
+    const size = end - begin;
+    if (into.length !== size / width) {
+      throw new CallerError({
+        subject: tensorSubject(file, name),
+        expected: `room for ${size / width} elements`,
+        found: `room for ${into.length}`,
+      });
+    }
+    for (let done = 0; done < size; done += CHUNK_BYTES) {
+      const raw = source.read(dataStart + begin + done, Math.min(CHUNK_BYTES, size - done), chunk);
+      const { buffer, byteOffset, length } = littleEndianToMachine(raw, width);
+      take({ buffer, byteOffset, length: length / width }, done / width);
+    }
+  };
   // The values of all bit patterns of a 16-bit format; each is a binary32 number.
   const tables = new Map<SafetensorsDtype, Float32Array>();
 
@@ -146,31 +181,21 @@ export function openSafetensors(source: ByteSource): SafetensorsFile {
     readBytes,
 
     readFloats(name, into) {
-      const { dtype, begin, end } = find(name);
-      const subject = tensorSubject(file, name);
+      const { dtype } = find(name);
       if (dtype !== 'F64' && dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
-        throw new DataError({ subject, expected: 'floating-point elements', found: dtype });
-      }
-      const width = SAFETENSORS_WIDTHS[dtype];
-      const count = (end - begin) / width;
-      if (into.length !== count) {
-        throw new CallerError({
-          subject,
-          expected: `room for ${count} elements`,
-          found: `room for ${into.length}`,
+        throw new DataError({
+          subject: tensorSubject(file, name),
+          expected: 'floating-point elements',
+          found: dtype,
         });
       }
-      const size = end - begin;
-      for (let done = 0; done < size; done += CHUNK_BYTES) {
-        const raw = source.read(dataStart + begin + done, Math.min(CHUNK_BYTES, size - done), chunk);
-        const { buffer, byteOffset, length } = littleEndianToMachine(raw, width);
-        const at = done / width;
-        if (dtype === 'F64') into.set(new Float64Array(buffer, byteOffset, length / width), at);
-        else if (dtype === 'F32') into.set(new Float32Array(buffer, byteOffset, length / width), at);
+      readInChunks(name, into, ({ buffer, byteOffset, length }, at) => {
+        if (dtype === 'F64') into.set(new Float64Array(buffer, byteOffset, length), at);
+        else if (dtype === 'F32') into.set(new Float32Array(buffer, byteOffset, length), at);
         else {
-          const bits = new Uint16Array(buffer, byteOffset, length / width);
+          const bits = new Uint16Array(buffer, byteOffset, length);
           const toNumber = dtype === 'F16' ? f16ToNumber : bf16ToNumber;
-          if (count < TABLE_ELEMENTS) {
+          if (into.length < TABLE_ELEMENTS) {
             for (let i = 0; i < bits.length; i++) into[at + i] = toNumber(bits[i]!);
           } else {
             const table =
@@ -179,7 +204,21 @@ export function openSafetensors(source: ByteSource): SafetensorsFile {
             for (let i = 0; i < bits.length; i++) into[at + i] = table[bits[i]!]!;
           }
         }
+      });
+    },
+
+    readBits(name, into) {
+      const { dtype } = find(name);
+      if (dtype !== 'F16' && dtype !== 'BF16') {
+        throw new DataError({
+          subject: tensorSubject(file, name),
+          expected: 'elements of 16 bits',
+          found: dtype,
+        });
       }
+      readInChunks(name, into, ({ buffer, byteOffset, length }, at) => {
+        into.set(new Uint16Array(buffer, byteOffset, length), at);
+      });
     },
 
     readIntegers(name) {

@@ -35,11 +35,11 @@ export interface WeightFiles {
   /** How messages call a tensor: its file and its name. */
   subject(name: string): string;
   /**
-   * Fills `into` with a tensor's elements, rounded once if they are wider than it.
+   * Fills `into` with a tensor's elements, rounded once if they are wider than it; a Uint16Array with the bits of a tensor of BF16.
    *
    * @throws DataError naming tensor, index and value of the first element that is not finite
    */
-  read(name: string, into: Elements): void;
+  read(name: string, into: Elements | Uint16Array): void;
   /** Whether two tensors are the same: element type, shape and every bit. */
   same(a: string, b: string): boolean;
   /** Gives the files back. Closing twice is harmless. */
@@ -181,7 +181,8 @@ function weightFiles(
     subject,
     close,
     read(name, into) {
-      files.get(name)!.readFloats(name, into);
+      if (into instanceof Uint16Array) files.get(name)!.readBits(name, into);
+      else files.get(name)!.readFloats(name, into);
       const { shape, dtype } = tensors.get(name)!;
       checkFinite(subject(name), into, shape, dtype);
     },

@@ -5,13 +5,10 @@
  */
 
 import type { Matrix, Tensor } from '../tensor/tensor.ts';
-import { type Kernels, mostVisible, type Visible, type Workspace } from './kernels.ts';
+import { type Kernels, mostVisible, type Primitive, type Visible, type Workspace } from './kernels.ts';
 
-/** The members of a kernel set that compute. */
-type Primitive = Exclude<
-  keyof Kernels,
-  'name' | 'numerics' | 'round' | 'empty' | 'scoped' | 'tape' | 'workspace' | 'settle'
->;
+/** Rounding is part of what an operation counts, not one by itself. */
+type CountedPrimitive = Exclude<Primitive, 'round'>;
 
 /** FLOPs of an element, or of a pair of terms, by what is done with it (cost/C1). */
 const PRODUCT_AND_SUM = 2;
@@ -29,7 +26,7 @@ const SILU_GRADIENT = 5;
 
 /** Each primitive's FLOPs, from the operands of a call (cost/C1, C3). A primitive without an entry does not compile. */
 export const primitiveFlops: {
-  readonly [P in Primitive]: (...operands: Parameters<Kernels[P]>) => number;
+  readonly [P in CountedPrimitive]: (...operands: Parameters<Kernels[P]>) => number;
 } = {
   copyRows: () => 0,
   matmulNT: (a, _, out) => product(out, a.columns),
@@ -102,15 +99,15 @@ export interface FlopCounter {
 export function countingKernels(inner: Kernels, counter: FlopCounter): Kernels {
   const counted = Object.fromEntries(
     Object.keys(primitiveFlops).map((name) => {
-      const run = inner[name as Primitive] as (...operands: unknown[]) => void;
-      const flopsOf = primitiveFlops[name as Primitive] as (...operands: unknown[]) => number;
+      const run = inner[name as CountedPrimitive] as (...operands: unknown[]) => void;
+      const flopsOf = primitiveFlops[name as CountedPrimitive] as (...operands: unknown[]) => number;
       const counting = (...operands: unknown[]): void => {
         counter.flops(flopsOf(...operands));
         run(...operands);
       };
       return [name, counting];
     }),
-  ) as Pick<Kernels, Primitive>;
+  ) as Pick<Kernels, CountedPrimitive>;
   return {
     ...inner,
     ...counted,

@@ -66,6 +66,12 @@ export interface Kernels {
   empty(shape: readonly number[]): Tensor;
 
   /**
+   * A tensor of bfloat16 numbers ({@link Tensor.storage}) for a weight that is stored as such, its elements unspecified. Primitives take it as an
+   * input like any other, never for a result. Absent from a kernel set that gains nothing by it.
+   */
+  emptyBf16?(shape: readonly number[]): Tensor;
+
+  /**
    * What `compute` returns, of the given shape. A {@link Workspace} takes back every other tensor that it has made meanwhile, so that
    * layer after layer works in the same place.
    */
@@ -206,6 +212,12 @@ export interface Kernels {
   /** Steps 2 to 4 of SPEC #optimiser, elementwise: changes `values` and both running means, `first` and `second`. */
   adamW(values: Tensor, gradients: Tensor, first: Tensor, second: Tensor, numbers: AdamWNumbers): void;
 }
+
+/** The members of a kernel set that make tensors. */
+export type TensorMaker = 'empty' | 'emptyBf16' | 'scoped' | 'workspace';
+
+/** The members of a kernel set that compute. */
+export type Primitive = Exclude<keyof Kernels, 'name' | 'numerics' | 'settle' | 'tape' | TensorMaker>;
 
 /**
  * Kernels whose tensors are given back together, for what is computed and thrown away again and again, such as a macro-step.

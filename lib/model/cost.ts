@@ -32,8 +32,10 @@ export interface Cost {
   /** SPEC #cost says what counts. */
   readonly flops: number;
   readonly multiplyAdds: number;
-  /** In numbers of the mode, 4 bytes each in f32 and 8 in f64. */
+  /** Numbers: 4 bytes each in f32 and 8 in f64, but for weights of linear layers that are kept in bfloat16. */
   readonly numbersRead: number;
+  /** Of those, weights of linear layers. */
+  readonly linearWeightsRead: number;
 }
 
 /** A macro-step, as far as its cost goes. */
@@ -178,7 +180,8 @@ function layerCost(config: ModelConfig, T: number, R: number, earlier: number): 
 /** `rows` rows through a linear layer. */
 function linear(rows: number, out: number, inputs: number): Cost {
   const multiplyAdds = rows * out * inputs;
-  return { flops: 2 * multiplyAdds, multiplyAdds, numbersRead: out * inputs };
+  const weights = out * inputs;
+  return { flops: 2 * multiplyAdds, multiplyAdds, numbersRead: weights, linearWeightsRead: weights };
 }
 
 /** One with a bias. */
@@ -189,7 +192,7 @@ function affine(rows: number, out: number, inputs: number): Cost {
 /** Attention in `heads` heads of together `d`, over so many pairs of a row and an entry that it sees. */
 function attention(d: number, heads: number, seen: number): Cost {
   // Of each pair and head: the products of score and context; scale 1, softmax 4.
-  return { flops: (4 * d + 5 * heads) * seen, multiplyAdds: 2 * d * seen, numbersRead: 0 };
+  return { ...operations((4 * d + 5 * heads) * seen), multiplyAdds: 2 * d * seen };
 }
 
 /** RMSNorm of `rows` rows. */
@@ -199,12 +202,12 @@ function rmsNorm(rows: number, d: number): Cost {
 
 /** FLOPs that are no multiply-adds. */
 function operations(flops: number): Cost {
-  return { flops, multiplyAdds: 0, numbersRead: 0 };
+  return { flops, multiplyAdds: 0, numbersRead: 0, linearWeightsRead: 0 };
 }
 
 /** Numbers that no {@link linear} reads: weights of norms, biases, positions of the merger; keys and values. */
 function read(count: number): Cost {
-  return { flops: 0, multiplyAdds: 0, numbersRead: count };
+  return { ...operations(0), numbersRead: count };
 }
 
 function times(cost: Cost, count: number): Cost {
@@ -212,10 +215,16 @@ function times(cost: Cost, count: number): Cost {
     flops: count * cost.flops,
     multiplyAdds: count * cost.multiplyAdds,
     numbersRead: count * cost.numbersRead,
+    linearWeightsRead: count * cost.linearWeightsRead,
   };
 }
 
 function sum(costs: readonly Cost[]): Cost {
   const of = (key: keyof Cost): number => costs.reduce((total, cost) => total + cost[key], 0);
-  return { flops: of('flops'), multiplyAdds: of('multiplyAdds'), numbersRead: of('numbersRead') };
+  return {
+    flops: of('flops'),
+    multiplyAdds: of('multiplyAdds'),
+    numbersRead: of('numbersRead'),
+    linearWeightsRead: of('linearWeightsRead'),
+  };
 }

@@ -146,6 +146,11 @@ export function bindWeights<P>(
   };
 }
 
+/** Whether a parameter is the weight of a linear layer or a table of embeddings: operations multiply by it or copy its rows, and nothing else. */
+export function isMatrixWeight({ name, shape }: Parameter): boolean {
+  return shape.length === 2 && name.endsWith('.weight');
+}
+
 /** Every parameter of a configuration, in file order. */
 export function parameters(config: ModelConfig): readonly Parameter[] {
   const list: Parameter[] = [];

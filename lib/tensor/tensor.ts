@@ -23,6 +23,15 @@ export const MODE_BYTES: Readonly<Record<Numerics, number>> = { f32: 4, f64: 8 }
 /** The elements of a tensor in one of the two modes. */
 export type Elements = Float64Array | Float32Array;
 
+/**
+ * How the elements of a tensor lie in memory: in its mode, or, if all of them are bfloat16 numbers, as those, in half of the bytes of f32.
+ * Either way they are the same numbers, so it shows in no result.
+ */
+export type Storage = Numerics | 'bf16';
+
+/** Bytes of an element in each storage. */
+export const STORAGE_BYTES: Readonly<Record<Storage, number>> = { ...MODE_BYTES, bf16: 2 };
+
 /** Work that was asked for and may not have been done yet, so that what it changes may not be what it will be. */
 export interface Pending {
   /** Does all of it. */
@@ -69,7 +78,8 @@ export class Tensor {
   /** Where the first element lies. The array is asked once, because an engine takes longer to answer than many an operation. */
   readonly buffer: ArrayBufferLike;
   readonly byteOffset: number;
-  readonly #elements: Elements;
+  readonly storage: Storage;
+  readonly #elements: Elements | Uint16Array;
   readonly #pending: Pending | undefined;
   #matrix: Matrix | undefined;
   #reshaped: Tensor | undefined;
@@ -78,10 +88,11 @@ export class Tensor {
   /**
    * Wraps `data`, without copying it, in `shape`.
    *
+   * @param data the elements; in a Uint16Array, the bits of bfloat16 numbers
    * @param pending what is settled before anyone looks at the elements: whoever changes them later than asked to gives it
    * @throws CallerError if a dimension is not a non-negative integer or `data` has not exactly the elements of `shape`
    */
-  constructor(data: Elements, shape: readonly number[], pending?: Pending) {
+  constructor(data: Elements | Uint16Array, shape: readonly number[], pending?: Pending) {
     if (!isShape(shape)) {
       throw new CallerError({
         subject: 'tensor shape',
@@ -98,6 +109,7 @@ export class Tensor {
       });
     }
     this.#elements = data;
+    this.storage = data instanceof Float32Array ? 'f32' : data instanceof Float64Array ? 'f64' : 'bf16';
     this.#pending = pending;
     this.shape = [...shape];
     this.size = size;
@@ -107,16 +119,22 @@ export class Tensor {
 
   /**
    * The elements, as they are after all operations so far. Kernels may put operations off until someone looks here
-   * ({@link Kernels.settle}), so whoever keeps the array asks again after further ones.
+   * ({@link Kernels.settle}), so whoever keeps the array asks again after further ones. Of bfloat16 numbers it is a copy in f32.
    */
   get data(): Elements {
+    const { stored } = this;
+    return stored instanceof Uint16Array ? widened(stored) : stored;
+  }
+
+  /** The elements as they lie in memory: as {@link data}, but of bfloat16 numbers the bits themselves. */
+  get stored(): Elements | Uint16Array {
     this.#pending?.settle();
     return this.#elements;
   }
 
-  /** The mode that the elements are stored in. */
+  /** The mode of the elements. */
   get numerics(): Numerics {
-    return this.#elements instanceof Float64Array ? 'f64' : 'f32';
+    return this.storage === 'f64' ? 'f64' : 'f32';
   }
 
   /** The element at `index`, one number per axis. @throws CallerError if the index is outside the shape */
@@ -125,9 +143,16 @@ export class Tensor {
     return arrayOf(this.data, this.shape).get(...index);
   }
 
-  /** Sets the element at `index`; stored rounded to the tensor's mode. @throws CallerError as {@link get} */
+  /** Sets the element at `index`; stored rounded to the tensor's mode. @throws CallerError as {@link get}, or of bfloat16 numbers */
   set(index: readonly number[], value: number): void {
     this.#checkIndex(index);
+    if (this.storage === 'bf16') {
+      throw new CallerError({
+        subject: `tensor of shape ${showShape(this.shape)}`,
+        expected: 'one that is not stored in bf16, to be changed',
+        found: 'bf16',
+      });
+    }
     arrayOf(this.data, this.shape).set(...index, value);
   }
 
@@ -237,6 +262,7 @@ export class Matrix {
   /** Where its first element lies; see {@link Tensor.buffer}. */
   readonly buffer: ArrayBufferLike;
   readonly byteOffset: number;
+  readonly storage: Storage;
   readonly offset: number;
   readonly rows: number;
   readonly columns: number;
@@ -246,7 +272,8 @@ export class Matrix {
   constructor(tensor: Tensor, offset: number, rows: number, columns: number, rowStride: number) {
     this.#tensor = tensor;
     this.buffer = tensor.buffer;
-    this.byteOffset = tensor.byteOffset + offset * MODE_BYTES[tensor.numerics];
+    this.storage = tensor.storage;
+    this.byteOffset = tensor.byteOffset + offset * STORAGE_BYTES[tensor.storage];
     this.offset = offset;
     this.rows = rows;
     this.columns = columns;
@@ -259,7 +286,17 @@ export class Matrix {
   }
 }
 
-function arrayOf(elements: Elements, shape: readonly number[]): ndarray.NdArray<Elements> {
+/** The numbers that bits stand for in bfloat16: those bits are the upper half of a binary32 number. */
+function widened(bits: Uint16Array): Float32Array {
+  const whole = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) whole[i] = bits[i]! << 16;
+  return new Float32Array(whole.buffer);
+}
+
+function arrayOf<T extends Elements | Uint16Array>(
+  elements: T,
+  shape: readonly number[],
+): ndarray.NdArray<T> {
   return ndarray(elements, [...shape]);
 }
 

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { configJson } from '../../lib/checkpoint/config-file.ts';
-import { bytesIn, checkRoom } from '../../lib/checkpoint/room.ts';
+import { checkRoom } from '../../lib/checkpoint/room.ts';
 import { CallerError } from '../../lib/errors.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
@@ -13,15 +13,10 @@ import { claimedCheckpoint } from '../helpers/claimed-checkpoint.ts';
 const GIBIBYTE = 2 ** 30;
 
 describe('room for a model', () => {
-  const tensors = [{ shape: [1024, 1024] }, { shape: [1024, 1024, 2] }, { shape: [] }];
-  const weights = (gibibytes: number) => ({
-    tensors: [{ shape: [gibibytes, GIBIBYTE / 4] }],
+  /** A weight that takes so much in f32. */
+  const weights = (gibibytes: number, dtype = 'F32') => ({
+    tensors: [{ name: 'some.weight', shape: [gibibytes, GIBIBYTE / 4], dtype }],
     cacheNumbers: 0,
-  });
-
-  it('counts what the mode takes, not what the file has', () => {
-    expect(bytesIn('f32', tensors)).toBe(4 * (3 * 2 ** 20 + 1));
-    expect(bytesIn('f64', tensors)).toBe(8 * (3 * 2 ** 20 + 1));
   });
 
   it('the reference kernels have the memory of the machine, to the byte', () => {
@@ -48,12 +43,32 @@ describe('room for a model', () => {
       expected: 'at most 2048 MiB, the memory of this machine',
     });
   });
+
+  it('the simd kernels take twice as many weights in BF16, which the reference kernels widen', () => {
+    const kernels = simdKernels();
+    checkRoom('model', weights(7, 'BF16'), kernels, 64 * GIBIBYTE);
+    expect(
+      faultOf(() => checkRoom('model', weights(8, 'BF16'), kernels, 64 * GIBIBYTE), CallerError),
+    ).toMatchObject({ found: '4096 MiB in f32' });
+    expect(
+      faultOf(() => checkRoom('model', weights(7, 'F16'), kernels, 64 * GIBIBYTE), CallerError),
+    ).toMatchObject({ found: '7168 MiB in f32' });
+    expect(
+      faultOf(
+        () => checkRoom('model', weights(7, 'BF16'), referenceKernels('f32'), 6 * GIBIBYTE),
+        CallerError,
+      ),
+    ).toMatchObject({ found: '7168 MiB in f32' });
+  });
 });
 
 describe('room for the caches of a run', () => {
   it('comes on top of the weights, and is said apart', () => {
     const kernels = referenceKernels('f32');
-    const needs = { tensors: [{ shape: [GIBIBYTE / 4] }], cacheNumbers: GIBIBYTE / 8 };
+    const needs = {
+      tensors: [{ name: 'norm', shape: [GIBIBYTE / 4], dtype: 'F32' }],
+      cacheNumbers: GIBIBYTE / 8,
+    };
     checkRoom('model', needs, kernels, 1.5 * GIBIBYTE);
     expect(faultOf(() => checkRoom('model', needs, kernels, 1.5 * GIBIBYTE - 1), CallerError)).toMatchObject({
       subject: 'weights and caches of model',

@@ -1,6 +1,7 @@
 /** Every primitive of a kernel set, each run on operands of several sizes. */
 
-import type { AdamWNumbers, Kernels } from '../../lib/kernels/kernels.ts';
+import type { AdamWNumbers, Kernels, Primitive } from '../../lib/kernels/kernels.ts';
+import { bf16ToNumber, numberToBf16Bits } from '../../lib/math/float.ts';
 import type { Tensor } from '../../lib/tensor/tensor.ts';
 import { KINDS, type Operands, operandsFrom, visibleEntries } from './numbers.ts';
 
@@ -20,12 +21,6 @@ const SIZES: readonly Sizes[] = [
 
 /** Heads of the attention cases: two for each head of the keys. */
 const HEADS = 4;
-
-/** The names of the primitives: what a kernel set has beside its name, its mode and its memory. */
-export type Primitive = Exclude<
-  keyof Kernels,
-  'name' | 'numerics' | 'empty' | 'scoped' | 'settle' | 'tape' | 'workspace'
->;
 
 /** Runs one primitive on operands that it asks for; returns its result. */
 type Case = (kernels: Kernels, operand: Operands, sizes: Sizes) => Tensor;
@@ -59,6 +54,18 @@ const withVector =
     return out;
   };
 
+/** The nearest bfloat16 numbers, as weights of a checkpoint lie in the memory of these kernels: as such, or widened. */
+function inBf16(kernels: Kernels, { data, shape }: Tensor): Tensor {
+  const kept = kernels.emptyBf16?.(shape);
+  const tensor = kept ?? kernels.empty(shape);
+  const { stored } = tensor;
+  data.forEach((value, i) => {
+    const bits = numberToBf16Bits(value);
+    stored[i] = kept === undefined ? bf16ToNumber(bits) : bits;
+  });
+  return tensor;
+}
+
 /** The type asks for every primitive: a new one without its case does not compile. */
 export const CASES: Readonly<Record<Primitive, Case>> = {
   round(kernels, operand, { M, K }) {
@@ -74,8 +81,10 @@ export const CASES: Readonly<Record<Primitive, Case>> = {
     return out;
   },
   matmulNT(kernels, operand, { M, N, K }) {
-    const out = kernels.empty([M, N]);
-    kernels.matmulNT(operand(M, K).matrix(), operand(N, K).matrix(), out.matrix());
+    const out = kernels.empty([2 * M, N]);
+    const [a, b] = [operand(M, K), operand(N, K)];
+    kernels.matmulNT(a.matrix(), b.matrix(), out.rows(0, M).matrix());
+    kernels.matmulNT(a.matrix(), inBf16(kernels, b).matrix(), out.rows(M, 2 * M).matrix());
     return out;
   },
   matmulNN(kernels, operand, { M, N, K }) {
@@ -218,7 +227,7 @@ export const CASES: Readonly<Record<Primitive, Case>> = {
 export function runPrimitive(kernels: Kernels, name: Primitive, show: (result: Tensor) => void): void {
   SIZES.forEach((sizes, i) => {
     for (const kind of KINDS) {
-      const space = kernels.workspace();
+      const space = { ...kernels.workspace(), ...(kernels.emptyBf16 && { emptyBf16: kernels.emptyBf16 }) };
       const operand = operandsFrom((shape) => space.empty(shape), kernels.numerics, 101 * i + 1, kind);
       show(CASES[name](space, operand, sizes));
       space.free();

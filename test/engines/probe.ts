@@ -9,7 +9,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { machineToLittleEndian } from '../../lib/checkpoint/byte-order.ts';
 import { generate } from '../../lib/decode/generate.ts';
 import { greedyChoice, samplingChoice, type TokenChoice } from '../../lib/decode/token-choice.ts';
-import type { Kernels } from '../../lib/kernels/kernels.ts';
+import type { Kernels, Primitive } from '../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdSupported } from '../../lib/kernels/simd/instantiate.ts';
 import { type SimdKernels, simdKernels } from '../../lib/kernels/simd/simd.ts';
@@ -19,7 +19,7 @@ import { chunksDoneByHelpers } from '../helpers/threads.ts';
 import { GOLDEN, TOY } from './carried.ts';
 import { FUNCTIONS } from './functions.ts';
 import { goldenTeacher, readModel } from './models.ts';
-import { CASES, type Primitive, runPrimitive } from './primitives.ts';
+import { CASES, runPrimitive } from './primitives.ts';
 import type { Line, Report, Way } from './report.ts';
 
 /** "Where is the pink hat?" as a message to the toy, in tokens. */

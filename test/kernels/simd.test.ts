@@ -7,7 +7,8 @@ import { Heap } from '../../lib/kernels/simd/heap.ts';
 import { simdSupported } from '../../lib/kernels/simd/instantiate.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { webAssembly } from '../../lib/kernels/simd/webassembly.ts';
-import { showShape, sizeOf, type Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
+import { bf16ToNumber, numberToBf16Bits } from '../../lib/math/float.ts';
+import { showShape, sizeOf, Tensor, tensorOf } from '../../lib/tensor/tensor.ts';
 import { chunksDoneByHelpers, countsOf, FINISHED_INDEX, jobOf } from '../helpers/threads.ts';
 
 const reference = referenceKernels('f32');
@@ -41,10 +42,11 @@ function numbers(seed: number, count: number, kind: 'ordinary' | 'mixed'): Float
 /** The first element whose bits differ; every NaN equals every NaN. */
 function expectSame(kernel: string, got: Tensor, want: Tensor): void {
   expect(got.shape).toEqual(want.shape);
-  for (let i = 0; i < want.data.length; i++) {
-    if (!Object.is(got.data[i], want.data[i])) {
+  const [elements, wanted] = [got.data, want.data];
+  for (let i = 0; i < wanted.length; i++) {
+    if (!Object.is(elements[i], wanted[i])) {
       throw new Error(
-        `bits differ from reference: ${kernel} ${showShape(want.shape)} at index ${i}: got ${got.data[i]} want ${want.data[i]}`,
+        `bits differ from reference: ${kernel} ${showShape(want.shape)} at index ${i}: got ${elements[i]} want ${wanted[i]}`,
       );
     }
   }
@@ -416,6 +418,109 @@ describe('simd kernels give the bits of the reference kernels', () => {
     compare('silu', [x], x.shape, (k, [a], out) => k.silu(a!, out));
     compare('siluGradient', [x], x.shape, (k, [a], out) => k.siluGradient(a!, out));
     compare('sigmoid', [x], x.shape, (k, [a], out) => k.sigmoid(a!, out));
+  });
+});
+
+describe('weights in bfloat16', () => {
+  /** Bits of bfloat16 numbers of every kind: subnormal ones, signed zeros, and for `mixed` infinities and NaN. */
+  function bits(seed: number, count: number, of: 'ordinary' | 'mixed'): Uint16Array {
+    return Uint16Array.from(numbers(seed, count, of), (value) => numberToBf16Bits(value));
+  }
+
+  /** The same numbers three times: in bfloat16 within the memory of the kernels and outside of it, and in binary32. */
+  function weights(kernels: Kernels, shape: number[], of: Uint16Array) {
+    const inside = kernels.emptyBf16!(shape);
+    (inside.stored as Uint16Array).set(of);
+    const outside = new Tensor(of, shape);
+    return { inside, outside, wide: tensorOf('f32', shape, Array.from(of, bf16ToNumber)) };
+  }
+
+  const sets = [simd, fixed, two, three];
+
+  it('are widened exactly: every bit pattern there is', () => {
+    const all = Uint16Array.from({ length: 1 << 16 }, (_, pattern) => pattern);
+    for (const kernels of sets) {
+      const { inside, wide } = weights(kernels, [256, 256], all);
+      expectSame('widened in JavaScript', inside, wide);
+      const out = kernels.empty([256, 256]);
+      kernels.copyRows(inside, 0, 256, out, 0);
+      expectSame('copyRows of bf16', out, wide);
+    }
+  });
+
+  it('give matmulNT the bits that the same numbers in binary32 give: any shape, every tail', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, dimension, K, (seed, of, M, N, length) => {
+        const [a] = tensors(seed, of, [M, length]);
+        const b = bits(seed + 1, N * length, of);
+        const want = tensorOf('f32', [M, N], Array(M * N).fill(7.5));
+        reference.matmulNT(a!.matrix(), weights(simd, [N, length], b).wide.matrix(), want.matrix());
+        for (const kernels of sets) {
+          const { inside, outside } = weights(kernels, [N, length], b);
+          for (const weight of [inside, outside]) {
+            const got = kernels.empty([M, N]);
+            kernels.matmulNT(a!.matrix(), weight.matrix(), got.matrix());
+            expectSame(`matmulNT of bf16, K=${length}`, got, want);
+          }
+        }
+      }),
+      options,
+    );
+  });
+
+  it('give the products that begin a job together, and SwiGLU after them, the same bits', () => {
+    const [x] = tensors(3, 'ordinary', [1, 67]);
+    const [gate, up] = [bits(4, 41 * 67, 'ordinary'), bits(5, 41 * 67, 'ordinary')];
+    const swiglu = (kernels: Kernels, [g, u]: readonly [Tensor, Tensor], input: Tensor): Tensor => {
+      const out = [kernels.empty([1, 41]), kernels.empty([1, 41])] as const;
+      kernels.matmulNT(input.matrix(), g.matrix(), out[0].matrix());
+      kernels.matmulNT(input.matrix(), u.matrix(), out[1].matrix());
+      kernels.gatedSilu(out[0], out[1], out[1]);
+      return out[1];
+    };
+    const [wideGate, wideUp] = [gate, up].map((b) => weights(simd, [41, 67], b).wide);
+    const want = swiglu(reference, [wideGate!, wideUp!], x!);
+    for (const kernels of sets) {
+      const input = kernels.empty([1, 67]);
+      input.data.set(x!.data);
+      const [g, u] = [gate, up].map((b) => weights(kernels, [41, 67], b).inside);
+      expectSame('SwiGLU of bf16', swiglu(kernels, [g!, u!], input), want);
+    }
+  });
+
+  it('are an input of every primitive: rows of them, heads, views, vectors', () => {
+    const { inside, wide } = weights(simd, [6, 12], bits(9, 72, 'ordinary'));
+    const [a] = tensors(10, 'ordinary', [6, 12]);
+    const both = (run: (weight: Tensor) => Tensor) => expectSame('input in bf16', run(inside), run(wide));
+    const into = (shape: number[], run: (out: Tensor) => void) => {
+      const out = simd.empty(shape);
+      out.data.fill(7.5);
+      run(out);
+      return out;
+    };
+    both((w) => into([6, 12], (out) => simd.add(a!, w, out)));
+    both((w) => into([6, 12], (out) => simd.multiplyRow(a!, w.rows(2, 3).reshape([12]), out)));
+    both((w) => into([2, 12], (out) => simd.copyRows(w.rows(1, 5), 2, 4, out, 0)));
+    both((w) => into([6, 6], (out) => simd.matmulNT(w.matrix(), a!.matrix(), out.matrix())));
+    both((w) =>
+      into([6, 6], (out) => simd.addMatmulNN(a!.matrix(), w.reshape([12, 6]).matrix(), out.matrix())),
+    );
+    both((w) =>
+      into([6, 6], (out) =>
+        simd.matmulNT(a!.reshape([6, 3, 4]).head(1), w.reshape([6, 3, 4]).head(2), out.matrix()),
+      ),
+    );
+  });
+
+  it('are refused as a result, which would be lost with a copy', () => {
+    const { inside, outside } = weights(simd, [2, 4], bits(1, 8, 'ordinary'));
+    const [x] = tensors(2, 'ordinary', [2, 4]);
+    for (const weight of [inside, outside]) {
+      expect(() => simd.add(x!, x!, weight)).toThrow('a tensor that is not stored in bf16');
+      expect(() =>
+        simd.matmulNT(x!.matrix(), x!.matrix(), weight.rows(0, 2).reshape([2, 4]).matrix()),
+      ).toThrow('a tensor that is not stored in bf16');
+    }
   });
 });
 

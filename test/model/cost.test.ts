@@ -15,7 +15,7 @@ const sizes = (shape: readonly number[]): number => shape.reduce((product, size)
 
 /** Kernels that count what {@link macroStepCost} counts, call by call, and the numbers that they are asked to make room for. */
 function countingKernels() {
-  const count = { multiplyAdds: 0, numbersRead: 0, room: 0 };
+  const count = { multiplyAdds: 0, numbersRead: 0, linearWeightsRead: 0, room: 0 };
   const counted = (inner: Kernels): Kernels => ({
     ...inner,
     empty(shape) {
@@ -30,6 +30,7 @@ function countingKernels() {
     matmulNT(a, b, out) {
       count.multiplyAdds += out.rows * out.columns * a.columns;
       count.numbersRead += b.rows * b.columns;
+      count.linearWeightsRead += b.rows * b.columns;
       inner.matmulNT(a, b, out);
     },
     attention(operands, scale, weights, out) {
@@ -64,7 +65,7 @@ function formula(
   prompt: readonly number[],
   segments: readonly (readonly number[])[],
 ): Omit<Cost, 'flops'> {
-  const total = { multiplyAdds: 0, numbersRead: 0 };
+  const total = { multiplyAdds: 0, numbersRead: 0, linearWeightsRead: 0 };
   segments.forEach((segment, m) => {
     const cost = macroStepCost(config, {
       newEntries: m === 0 ? prompt.length : 1,
@@ -74,6 +75,7 @@ function formula(
     });
     total.multiplyAdds += cost.multiplyAdds;
     total.numbersRead += cost.numbersRead;
+    total.linearWeightsRead += cost.linearWeightsRead;
   });
   return total;
 }

@@ -45,6 +45,25 @@ describe('Tensor', () => {
     expect(() => tensorOf('f64', [], [1]).rows(0, 0)).toThrow(CallerError);
   });
 
+  it('bfloat16 numbers are the upper halves of binary32 ones, in half of the memory; every view is of them', () => {
+    // 1, -2.5, the smallest, -0, 3.140625, infinity
+    const stored = Uint16Array.of(0x3f80, 0xc020, 0x0001, 0x8000, 0x4049, 0x7f80);
+    const x = new Tensor(stored, [3, 2]);
+    const values = [1, -2.5, 2 ** -133, -0, 3.140625, Number.POSITIVE_INFINITY];
+    expect([x.storage, x.numerics, x.stored]).toEqual(['bf16', 'f32', stored]);
+    expect([x, x.clone(), x.reshape([2, 3])].map(({ data }) => [...data])).toEqual(Array(3).fill(values));
+    expect([...x.rows(1, 3).data]).toEqual(values.slice(2));
+    expect([...x.transpose(1, 0).data]).toEqual([0, 2, 4, 1, 3, 5].map((i) => values[i]));
+    expect(x.get(2, 0)).toBe(3.140625);
+    const { storage, byteOffset, offset, data } = x.reshape([1, 3, 2]).head(2);
+    expect({ storage, byteOffset, offset }).toEqual({ storage: 'bf16', byteOffset: 8, offset: 4 });
+    expect(data[offset]).toBe(3.140625);
+    // A copy: whoever writes to it would lose what is written.
+    expect(() => x.set([0, 0], 2)).toThrow(CallerError);
+    expect([t, tensorOf('f32', [1], [1])].map((other) => other.storage)).toEqual(['f64', 'f32']);
+    expect(t.stored).toBe(t.data);
+  });
+
   it('transpose makes a fresh dense tensor, not a view whose data lie in the old order', () => {
     const y = t.transpose(1, 0);
     expect(y.shape).toEqual([3, 2]);

@@ -44,6 +44,7 @@ const OPERATIONS = [
   'siluGradient',
   'softmax',
   'subtractColumn',
+  'widen',
 ] as const;
 
 /** Asks for an operation: pointers and strides in bytes, counts in elements. */

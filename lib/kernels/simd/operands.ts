@@ -28,6 +28,17 @@ interface Copy {
   readonly target: Float32Array | undefined;
 }
 
+/** The elements of a result that lies outside. What is stored in bf16 cannot be one: it would be lost with the copy. */
+function resultIn(t: Tensor | Matrix): Elements {
+  assertInvariant(
+    t.storage !== 'bf16',
+    'result of the simd kernels',
+    'a tensor that is not stored in bf16',
+    'bf16',
+  );
+  return t.data;
+}
+
 /** Addresses of the operands of one call at a time, which ends with {@link Operands.finish}. */
 export class Operands {
   readonly #heap: Heap;
@@ -51,20 +62,30 @@ export class Operands {
 
   /** Address of the elements of an input. */
   input(t: Tensor): number {
-    return this.#heap.owns(t.buffer) ? t.byteOffset : this.#copyIn(t.data, 0, t.size, false);
+    return this.#isHere(t) ? t.byteOffset : this.#copyIn(t.data, 0, t.size, false);
   }
 
   /** Address of the elements of a result. */
   output(t: Tensor): number {
-    return this.#heap.owns(t.buffer) ? t.byteOffset : this.#copyIn(t.data, 0, t.size, true);
+    return this.#isHere(t) ? t.byteOffset : this.#copyIn(resultIn(t), 0, t.size, true);
+  }
+
+  /** Whether the elements lie in the memory as bfloat16 numbers; {@link input} and {@link matrix} give the address of a copy in binary32. */
+  isBf16(t: Tensor | Matrix): boolean {
+    return t.storage === 'bf16' && this.#heap.owns(t.buffer);
+  }
+
+  /** Whether the elements lie in the memory as kernels take them. */
+  #isHere(t: Tensor | Matrix): boolean {
+    return this.#heap.owns(t.buffer) && t.storage !== 'bf16';
   }
 
   /** Address of the first element of a matrix. */
   matrix(m: Matrix, isOutput: boolean): number {
-    if (this.#heap.owns(m.buffer)) return m.byteOffset;
+    if (this.#isHere(m)) return m.byteOffset;
     // What lies between the rows is copied as well; it comes back as it went.
     const length = m.rows === 0 ? 0 : (m.rows - 1) * m.rowStride + m.columns;
-    return this.#copyIn(m.data, m.offset, length, isOutput);
+    return this.#copyIn(isOutput ? resultIn(m) : m.data, m.offset, length, isOutput);
   }
 
   /** Address of `visible` as 32-bit integers, `rows` of them, each held within 0 and `width`. */

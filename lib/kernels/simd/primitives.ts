@@ -5,8 +5,8 @@
  */
 
 import { assertInvariant } from '../../errors.ts';
-import type { Matrix, Tensor } from '../../tensor/tensor.ts';
-import { type Kernels, mostVisible } from '../kernels.ts';
+import { type Matrix, STORAGE_BYTES, type Tensor } from '../../tensor/tensor.ts';
+import { type Kernels, mostVisible, type TensorMaker } from '../kernels.ts';
 import type { Operations } from './commands.ts';
 import { BYTES, type Operands } from './operands.ts';
 
@@ -40,10 +40,7 @@ function checkRows(operation: string, t: Tensor, from: number, to: number): void
 }
 
 /** All of {@link Kernels} but its memory. */
-export function primitivesOver(
-  wasm: Operations,
-  at: Operands,
-): Omit<Kernels, 'empty' | 'scoped' | 'settle' | 'workspace'> {
+export function primitivesOver(wasm: Operations, at: Operands): Omit<Kernels, TensorMaker | 'settle'> {
   /** `[r,c]` elementwise with one number per row or column. */
   const withVector =
     (
@@ -96,21 +93,27 @@ export function primitivesOver(
       checkRows('copyRows', x, from, to);
       checkRows('copyRows', out, row, row + to - from);
       const bytes = width * BYTES;
-      wasm.copy(at.input(x) + from * bytes, at.output(out) + row * bytes, (to - from) * width);
+      const target = at.output(out) + row * bytes;
+      if (at.isBf16(x))
+        wasm.widen(x.byteOffset + from * width * STORAGE_BYTES.bf16, target, (to - from) * width);
+      else wasm.copy(at.input(x) + from * bytes, target, (to - from) * width);
       at.finish();
     },
 
     matmulNT(a, b, out) {
+      const isBf16 = at.isBf16(b);
+      const bytes = isBf16 ? STORAGE_BYTES.bf16 : BYTES;
       wasm.matmulNT(
         at.matrix(a, false),
         a.rowStride * BYTES,
-        at.matrix(b, false),
-        b.rowStride * BYTES,
+        isBf16 ? b.byteOffset : at.matrix(b, false),
+        b.rowStride * bytes,
         at.matrix(out, true),
         out.rowStride * BYTES,
         out.rows,
         out.columns,
         a.columns,
+        bytes,
       );
       at.finish();
     },

@@ -5,8 +5,8 @@
  */
 
 import { CallerError } from '../../errors.ts';
-import { type Pending, sameShape, showShape, sizeOf, Tensor } from '../../tensor/tensor.ts';
-import type { Kernels, Workspace } from '../kernels.ts';
+import { type Pending, STORAGE_BYTES, sameShape, showShape, sizeOf, Tensor } from '../../tensor/tensor.ts';
+import type { Kernels, TensorMaker, Workspace } from '../kernels.ts';
 import type { Heap } from './heap.ts';
 import { BYTES } from './operands.ts';
 
@@ -27,15 +27,12 @@ interface Level {
   used: number;
 }
 
-/** The members of a kernel set that make tensors. */
-type Memory = 'empty' | 'scoped' | 'workspace';
-
-/** `empty`, `scoped` and `workspace` of a kernel set that works in `heap`; `primitives` are all its other members, which may be pending. */
+/** What makes tensors of a kernel set that works in `heap`; `primitives` are all its other members, which may be pending. */
 export function tensorsIn(
   heap: Heap,
-  primitives: Omit<Kernels, Memory>,
+  primitives: Omit<Kernels, TensorMaker>,
   pending: Pending,
-): Pick<Kernels, Memory> {
+): Pick<Kernels, TensorMaker> {
   const tensorAt = (start: number, shape: readonly number[]): Tensor =>
     new Tensor(new Float32Array(heap.buffer, start, sizeOf(shape)), shape, pending);
 
@@ -98,6 +95,10 @@ export function tensorsIn(
 
   return {
     empty: (shape) => tensorAt(heap.allocate(bytesOf(shape)), shape),
+    emptyBf16(shape) {
+      const start = heap.allocate((bytesOf(shape) * STORAGE_BYTES.bf16) / BYTES);
+      return new Tensor(new Uint16Array(heap.buffer, start, sizeOf(shape)), shape);
+    },
     scoped: (_, compute) => compute(),
     workspace,
   };

@@ -37,10 +37,13 @@ describe('what is measured', () => {
     const step = (earlierEntries: number) =>
       macroStepCost(tiedConfig, { newEntries: 1, earlierEntries, segmentTokens: 4, emittedTokens: 4 });
     const [first, second] = [step(9), step(10)];
-    expect(decodeCost(tiedConfig, 9, 2)).toEqual({
-      operations: 2 * (first.multiplyAdds + second.multiplyAdds),
-      bytes: 4 * (first.numbersRead + second.numbersRead),
-    });
+    const operations = 2 * (first.multiplyAdds + second.multiplyAdds);
+    const bytes = 4 * (first.numbersRead + second.numbersRead);
+    expect(decodeCost(tiedConfig, 9, 2, 4)).toEqual({ operations, bytes });
+    // In bfloat16, the weights of linear layers are half of that; caches, norms and biases are not.
+    const saved = 2 * (first.linearWeightsRead + second.linearWeightsRead);
+    expect(decodeCost(tiedConfig, 9, 2, 2)).toEqual({ operations, bytes: bytes - saved });
+    expect(first.linearWeightsRead).toBeGreaterThan(first.numbersRead / 2);
     expect(second.numbersRead).toBeGreaterThan(first.numbersRead);
   });
 

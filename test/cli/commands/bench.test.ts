@@ -86,7 +86,9 @@ describe('bench', () => {
       [...quick, 'tiny', ...words('--modes base --kernels simd --only decode,prefill,memory')],
       { cwd },
     );
-    expect(text).toMatch(/^tiny: 276,865 parameters\n.*cores: .*Node\.js v.*\nmedians of 1 repetitions/);
+    expect(text).toMatch(
+      /^tiny: 276,865 parameters in F32\n.*cores: .*Node\.js v.*\nmedians of 1 repetitions/,
+    );
     expect(text).toMatch(/^reading, the faster of the two +[\d.]+ {2}GB\/s/m);
     expect(text).toMatch(/^base +simd +2 +8 +1 +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ +\d+ % +[\d.]+ to [\d.]+$/m);
     expect(text).toMatch(/^base +20 +9 +1\.1 MiB +[\d.]+ KiB +[\d.]+ MiB +[\d.]+$/m);

@@ -9,7 +9,7 @@ interface Report {
   readonly chat_template: boolean;
   readonly parameters: number;
   readonly parts: { readonly name: string; readonly parameters: number }[];
-  readonly memory_bytes: Record<'file' | 'f32' | 'f64', number>;
+  readonly memory_bytes: Record<'file' | 'simd' | 'f32' | 'f64', number>;
   readonly kv_entry_bytes: Record<'f32' | 'f64', number>;
   readonly tensors: {
     readonly name: string;
@@ -46,7 +46,14 @@ describe('inspect', () => {
 
   it('memory: of the file by its element type, of the modes by theirs, of an entry keys and values of every layer', async () => {
     const report = await jsonOf<Report>(['inspect', 'tiny'], { cwd });
-    expect(report.memory_bytes).toEqual({ file: 2 * parameters, f32: 4 * parameters, f64: 8 * parameters });
+    // Vectors, and the positions of the merger, are widened in any case: norms, biases, positions.
+    const widened = 5 * 2 * 64 + 64 + 4 * 64 + 4 * 32 + 2 * 64 + 1;
+    expect(report.memory_bytes).toEqual({
+      file: 2 * parameters,
+      simd: 2 * parameters + 2 * widened,
+      f32: 4 * parameters,
+      f64: 8 * parameters,
+    });
     // 2 (keys and values) * L * Hkv * head size.
     expect(report.kv_entry_bytes).toEqual({ f32: 4 * 2 * 4 * 2 * 16, f64: 8 * 2 * 4 * 2 * 16 });
     const { size } = statSync(join(cwd, 'tiny', 'model.safetensors'));

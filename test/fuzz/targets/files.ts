@@ -11,8 +11,9 @@ import { importStateDict } from '../../../lib/checkpoint/import-state-dict.ts';
 import { openSafetensors } from '../../../lib/checkpoint/safetensors.ts';
 import { safetensorsBytes, type TensorToWrite } from '../../../lib/checkpoint/safetensors-writer.ts';
 import { readSnapshot, writeSnapshot } from '../../../lib/checkpoint/snapshot.ts';
+import type { Kernels } from '../../../lib/kernels/kernels.ts';
 import { referenceKernels } from '../../../lib/kernels/reference.ts';
-import { sizeOf, tensorOf } from '../../../lib/tensor/tensor.ts';
+import { sizeOf, Tensor, tensorOf } from '../../../lib/tensor/tensor.ts';
 import { byteTokenizerConfigJson, byteTokenizerJson } from '../../../lib/text/byte-tokenizer.ts';
 import {
   checkpointFiles,
@@ -37,6 +38,12 @@ const smallHamburger = {
   ...tiedConfig,
   ...small,
   hamburger: { maxSteps: 2, numMergerHeads: 2, featureLayerIndices: [0], numMicroLayers: 1 },
+};
+
+/** Kernels that have matrices of BF16 as they are in the file. They have no memory of their own, to be laid out for every input. */
+const keepingBf16: Kernels = {
+  ...referenceKernels('f32'),
+  emptyBf16: (shape) => new Tensor(new Uint16Array(sizeOf(shape)), shape),
 };
 
 /** Every element type, a scalar, an empty tensor, metadata. */
@@ -137,6 +144,15 @@ export const fileTargets: readonly Target[] = [
         if (/^(F|BF)/.test(dtype)) {
           const elements = new Float64Array(sizeOf(shape));
           file.readFloats(name, elements);
+          if (dtype === 'BF16') {
+            const bits = new Uint16Array(elements.length);
+            file.readBits(name, bits);
+            const { data } = new Tensor(bits, shape);
+            must(
+              data.every((value, i) => Object.is(value, elements[i])),
+              `${name} has other bits than numbers`,
+            );
+          }
           again.push({ name, dtype: dtype as 'F64', shape, elements: () => elements });
         } else file.readBigIntegers(name);
       }
@@ -160,8 +176,19 @@ export const fileTargets: readonly Target[] = [
     ],
     run(input, scratch) {
       const checkpoint = openCheckpoint(scratch.folderOf(input));
+      /** What is wrong with the weights, if anything is. */
+      const faultIn = (kernels: Kernels): unknown => {
+        try {
+          checkpoint.loadModel(kernels);
+          return undefined;
+        } catch (error) {
+          return error;
+        }
+      };
       try {
-        checkpoint.loadModel(referenceKernels('f32'));
+        const [widened, kept] = [faultIn(referenceKernels('f32')), faultIn(keepingBf16)];
+        must(`${widened}` === `${kept}`, `${widened} where BF16 is widened, ${kept} where it is kept`);
+        if (widened !== undefined) throw widened;
       } finally {
         checkpoint.close();
       }

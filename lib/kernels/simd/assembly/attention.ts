@@ -11,7 +11,7 @@ export function scoresOfHead(
 ): void {
   const width = size << 2;
   const g = (h * Hkv) / H;
-  dots(
+  dots<f32>(
     queries + h * width, H * width, keys + g * width, Hkv * width, out + h * T * (S << 2), S << 2, T, S, size,
   );
 }
@@ -42,13 +42,13 @@ function attentionOfRow(
   for (let j: usize = 0; j < quarter; j++, keys += stride) {
     for (let h = from; h < to; h++) {
       const key = keys + (h / group) * width, score = weights + h * ofHead + (j << 2);
-      fourDots(queries + h * width, key, quarter * stride, score, quarter << 2, size);
+      fourDots<f32>(queries + h * width, key, quarter * stride, score, quarter << 2, size);
     }
   }
   keys += 3 * quarter * stride;
   for (let j = quarter << 2; j < count; j++, keys += stride) {
     for (let h = from; h < to; h++) {
-      f32.store(weights + h * ofHead + (j << 2), dot(queries + h * width, keys + (h / group) * width, size));
+      f32.store(weights + h * ofHead + (j << 2), dot<f32>(queries + h * width, keys + (h / group) * width, size));
     }
   }
   for (let h = from; h < to; h++) {

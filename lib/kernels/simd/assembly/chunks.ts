@@ -40,16 +40,21 @@ function firstHead(chunk: i32, chunks: i32, count: usize): usize {
   return (<usize>chunk * count) / <usize>chunks;
 }
 
-/** `out[m,n] = Σ_k a[m,k] * b[n,k]`, by rows or columns of the result, whichever there are more of. */
+/** `out[m,n] = Σ_k a[m,k] * b[n,k]`, b in binary32 or in bfloat16; by rows or columns of the result, whichever there are more of. */
 export function matmulNT(c: usize, chunk: i32, chunks: i32): void {
+  if (u(c, 9) == sizeof<u16>()) matmulNTOf<u16>(c, chunk, chunks);
+  else matmulNTOf<f32>(c, chunk, chunks);
+}
+
+function matmulNTOf<B>(c: usize, chunk: i32, chunks: i32): void {
   const a = u(c, 0), aStride = u(c, 1), b = u(c, 2), bStride = u(c, 3), out = u(c, 4), outStride = u(c, 5);
   const M = u(c, 6), N = u(c, 7), K = u(c, 8);
   if (M > N) {
     const from = startOf(chunk, chunks, M), rows = startOf(chunk + 1, chunks, M) - from;
-    dots(a + from * aStride, aStride, b, bStride, out + from * outStride, outStride, rows, N, K);
+    dots<B>(a + from * aStride, aStride, b, bStride, out + from * outStride, outStride, rows, N, K);
   } else {
     const from = startOf(chunk, chunks, N), columns = startOf(chunk + 1, chunks, N) - from;
-    dots(a, aStride, b + from * bStride, bStride, out + (from << 2), outStride, M, columns, K);
+    dots<B>(a, aStride, b + from * bStride, bStride, out + (from << 2), outStride, M, columns, K);
   }
 }
 

@@ -36,6 +36,7 @@ export const SILU = 26;
 export const SILU_GRADIENT = 27;
 export const SOFTMAX = 28;
 export const SUBTRACT_COLUMN = 29;
+export const WIDEN = 30;
 
 /** The operation of the command at `c`. */
 // @ts-ignore: decorator

@@ -50,6 +50,7 @@ function perform(c: usize, chunk: i32, count: i32): void {
     case command.SILU_GRADIENT: return chunks.activation(c, chunk, count);
     case command.SOFTMAX: return chunks.softmax(c, chunk, count);
     case command.SUBTRACT_COLUMN: return elementwise.subtractColumn(u(c, 0), u(c, 1), u(c, 2), u(c, 3), u(c, 4));
+    case command.WIDEN: return elementwise.widen(u(c, 0), u(c, 1), u(c, 2));
     default: unreachable();
   }
 }
@@ -70,8 +71,8 @@ function overlap(p: usize, bytes: usize, q: usize, others: usize): bool {
 
 /** Whether `bytes` bytes from `p` on have one in common with what the row product at `c` reads. */
 function isReadBy(c: usize, p: usize, bytes: usize): bool {
-  const width = u(c, 8) << 2;
-  return overlap(p, bytes, u(c, 0), width) || overlap(p, bytes, u(c, 2), (u(c, 7) - 1) * u(c, 3) + width);
+  const K = u(c, 8);
+  return overlap(p, bytes, u(c, 0), K << 2) || overlap(p, bytes, u(c, 2), (u(c, 7) - 1) * u(c, 3) + K * u(c, 9));
 }
 
 /** Whether of the row products from `first` up to `d`, and the one at `d`, none reads or writes what another writes. */

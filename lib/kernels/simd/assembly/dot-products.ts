@@ -12,27 +12,27 @@
  */
 
 import { threadScratch } from './layout';
-import { fourTrees, loadLeading, multiplyAdd, storeLanes, tree } from './vectors';
+import { fourTrees, loadLeading, multiplyAdd, storeLanes, tree, vector0, vector1, vector2, vector3 } from './vectors';
 
 /** Rows of `b` that all rows of `a` use before the next ones: they stay in the second-level cache. */
 const BLOCK_BYTES: usize = 65536;
 
 /** One dot product. */
-export function dot(a: usize, b: usize, K: usize): f32 {
+export function dot<B>(a: usize, b: usize, K: usize): f32 {
   const end = a + ((K & ~15) << 2);
   const rest: i32 = <i32>(K & 15);
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-  for (; a < end; a += 64, b += 64) {
-    s0 = multiplyAdd(s0, v128.load(a), v128.load(b));
-    s1 = multiplyAdd(s1, v128.load(a, 16), v128.load(b, 16));
-    s2 = multiplyAdd(s2, v128.load(a, 32), v128.load(b, 32));
-    s3 = multiplyAdd(s3, v128.load(a, 48), v128.load(b, 48));
+  for (; a < end; a += 64, b += 16 * sizeof<B>()) {
+    s0 = multiplyAdd(s0, vector0<f32>(a), vector0<B>(b));
+    s1 = multiplyAdd(s1, vector1<f32>(a), vector1<B>(b));
+    s2 = multiplyAdd(s2, vector2<f32>(a), vector2<B>(b));
+    s3 = multiplyAdd(s3, vector3<f32>(a), vector3<B>(b));
   }
   if (rest) {
-    s0 = multiplyAdd(s0, loadLeading(a, rest), loadLeading(b, rest));
-    s1 = multiplyAdd(s1, loadLeading(a + 16, rest - 4), loadLeading(b + 16, rest - 4));
-    s2 = multiplyAdd(s2, loadLeading(a + 32, rest - 8), loadLeading(b + 32, rest - 8));
-    s3 = multiplyAdd(s3, loadLeading(a + 48, rest - 12), loadLeading(b + 48, rest - 12));
+    s0 = multiplyAdd(s0, loadLeading<f32>(a, rest), loadLeading<B>(b, rest));
+    s1 = multiplyAdd(s1, loadLeading<f32>(a + 16, rest - 4), loadLeading<B>(b + 4 * sizeof<B>(), rest - 4));
+    s2 = multiplyAdd(s2, loadLeading<f32>(a + 32, rest - 8), loadLeading<B>(b + 8 * sizeof<B>(), rest - 8));
+    s3 = multiplyAdd(s3, loadLeading<f32>(a + 48, rest - 12), loadLeading<B>(b + 12 * sizeof<B>(), rest - 12));
   }
   return tree(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));
 }
@@ -45,36 +45,36 @@ export function dot(a: usize, b: usize, K: usize): f32 {
  *
  * Not inlined: V8 unrolls a loop within a loop, and then has too few registers for these.
  */
-function twoRows(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
+function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
   const rest: i32 = <i32>(K & 15);
   let q0 = f32x4.splat(0), q1 = q0, q2 = q0, q3 = q0, r0 = q0, r1 = q0, r2 = q0, r3 = q0;
-  for (const end = a + ((K & ~15) << 2); a < end; a += 64, q += 64, r += 64) {
-    const x0 = v128.load(a);
-    q0 = multiplyAdd(q0, x0, v128.load(q));
-    r0 = multiplyAdd(r0, x0, v128.load(r));
-    const x1 = v128.load(a, 16);
-    q1 = multiplyAdd(q1, x1, v128.load(q, 16));
-    r1 = multiplyAdd(r1, x1, v128.load(r, 16));
-    const x2 = v128.load(a, 32);
-    q2 = multiplyAdd(q2, x2, v128.load(q, 32));
-    r2 = multiplyAdd(r2, x2, v128.load(r, 32));
-    const x3 = v128.load(a, 48);
-    q3 = multiplyAdd(q3, x3, v128.load(q, 48));
-    r3 = multiplyAdd(r3, x3, v128.load(r, 48));
+  for (const end = a + ((K & ~15) << 2); a < end; a += 64, q += 16 * sizeof<B>(), r += 16 * sizeof<B>()) {
+    const x0 = vector0<f32>(a);
+    q0 = multiplyAdd(q0, x0, vector0<B>(q));
+    r0 = multiplyAdd(r0, x0, vector0<B>(r));
+    const x1 = vector1<f32>(a);
+    q1 = multiplyAdd(q1, x1, vector1<B>(q));
+    r1 = multiplyAdd(r1, x1, vector1<B>(r));
+    const x2 = vector2<f32>(a);
+    q2 = multiplyAdd(q2, x2, vector2<B>(q));
+    r2 = multiplyAdd(r2, x2, vector2<B>(r));
+    const x3 = vector3<f32>(a);
+    q3 = multiplyAdd(q3, x3, vector3<B>(q));
+    r3 = multiplyAdd(r3, x3, vector3<B>(r));
   }
   if (rest) {
-    const x0 = loadLeading(a, rest);
-    q0 = multiplyAdd(q0, x0, loadLeading(q, rest));
-    r0 = multiplyAdd(r0, x0, loadLeading(r, rest));
-    const x1 = loadLeading(a + 16, rest - 4);
-    q1 = multiplyAdd(q1, x1, loadLeading(q + 16, rest - 4));
-    r1 = multiplyAdd(r1, x1, loadLeading(r + 16, rest - 4));
-    const x2 = loadLeading(a + 32, rest - 8);
-    q2 = multiplyAdd(q2, x2, loadLeading(q + 32, rest - 8));
-    r2 = multiplyAdd(r2, x2, loadLeading(r + 32, rest - 8));
-    const x3 = loadLeading(a + 48, rest - 12);
-    q3 = multiplyAdd(q3, x3, loadLeading(q + 48, rest - 12));
-    r3 = multiplyAdd(r3, x3, loadLeading(r + 48, rest - 12));
+    const x0 = loadLeading<f32>(a, rest);
+    q0 = multiplyAdd(q0, x0, loadLeading<B>(q, rest));
+    r0 = multiplyAdd(r0, x0, loadLeading<B>(r, rest));
+    const x1 = loadLeading<f32>(a + 16, rest - 4);
+    q1 = multiplyAdd(q1, x1, loadLeading<B>(q + 4 * sizeof<B>(), rest - 4));
+    r1 = multiplyAdd(r1, x1, loadLeading<B>(r + 4 * sizeof<B>(), rest - 4));
+    const x2 = loadLeading<f32>(a + 32, rest - 8);
+    q2 = multiplyAdd(q2, x2, loadLeading<B>(q + 8 * sizeof<B>(), rest - 8));
+    r2 = multiplyAdd(r2, x2, loadLeading<B>(r + 8 * sizeof<B>(), rest - 8));
+    const x3 = loadLeading<f32>(a + 48, rest - 12);
+    q3 = multiplyAdd(q3, x3, loadLeading<B>(q + 12 * sizeof<B>(), rest - 12));
+    r3 = multiplyAdd(r3, x3, loadLeading<B>(r + 12 * sizeof<B>(), rest - 12));
   }
   v128.store(sums, f32x4.add(f32x4.add(q0, q2), f32x4.add(q1, q3)));
   v128.store(sums, f32x4.add(f32x4.add(r0, r2), f32x4.add(r1, r3)), 16);
@@ -83,10 +83,10 @@ function twoRows(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
 /** One row of `a` with four rows that begin at `b` and lie `far` bytes apart, into results `outFar` bytes apart. */
 // @ts-ignore: decorator
 @inline
-export function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
+export function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
   const sums = threadScratch();
-  twoRows(a, b, b + far, K, sums);
-  twoRows(a, b + 2 * far, b + 3 * far, K, sums + 32);
+  twoRows<B>(a, b, b + far, K, sums);
+  twoRows<B>(a, b + 2 * far, b + 3 * far, K, sums + 32);
   const results = fourTrees(v128.load(sums), v128.load(sums, 16), v128.load(sums, 32), v128.load(sums, 48));
   storeLanes(out, outFar, results);
 }
@@ -95,46 +95,48 @@ export function fourDots(a: usize, b: usize, far: usize, out: usize, outFar: usi
  * One row of `a` with `N` rows of `b`. The rows are walked as four streams, each a quarter of `b`: a processor that fetches
  * ahead of each stream reads memory faster than along one.
  */
-export function rowTimes(a: usize, b: usize, bStride: usize, out: usize, N: usize, K: usize): void {
+export function rowTimes<B>(a: usize, b: usize, bStride: usize, out: usize, N: usize, K: usize): void {
   const quarter = N >> 2;
   for (let n: usize = 0; n < quarter; n++) {
-    fourDots(a, b + n * bStride, quarter * bStride, out + (n << 2), quarter << 2, K);
+    fourDots<B>(a, b + n * bStride, quarter * bStride, out + (n << 2), quarter << 2, K);
   }
-  for (let n: usize = quarter << 2; n < N; n++) f32.store(out + (n << 2), dot(a, b + n * bStride, K));
+  for (let n: usize = quarter << 2; n < N; n++) f32.store(out + (n << 2), dot<B>(a, b + n * bStride, K));
 }
 
 /** One walk of {@link tile} over one of the four vectors, which has `rest` terms of the tail. Its sums go to `scratch`. */
 // @ts-ignore: decorator
 @inline
-export function walk(p: usize, pStride: usize, q: usize, qStride: usize, whole: usize, rest: i32, scratch: usize): void {
+export function walk<P, Q>(
+  p: usize, pStride: usize, q: usize, qStride: usize, whole: usize, rest: i32, scratch: usize,
+): void {
   let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
-  for (const end = p + whole; p < end; p += 64, q += 64) {
-    const y0 = v128.load(q), y1 = v128.load(q + qStride);
-    let x = v128.load(p);
+  for (const end = p + whole * sizeof<P>(); p < end; p += 16 * sizeof<P>(), q += 16 * sizeof<Q>()) {
+    const y0 = vector0<Q>(q), y1 = vector0<Q>(q + qStride);
+    let x = vector0<P>(p);
     s00 = multiplyAdd(s00, x, y0);
     s01 = multiplyAdd(s01, x, y1);
-    x = v128.load(p + pStride);
+    x = vector0<P>(p + pStride);
     s10 = multiplyAdd(s10, x, y0);
     s11 = multiplyAdd(s11, x, y1);
-    x = v128.load(p + 2 * pStride);
+    x = vector0<P>(p + 2 * pStride);
     s20 = multiplyAdd(s20, x, y0);
     s21 = multiplyAdd(s21, x, y1);
-    x = v128.load(p + 3 * pStride);
+    x = vector0<P>(p + 3 * pStride);
     s30 = multiplyAdd(s30, x, y0);
     s31 = multiplyAdd(s31, x, y1);
   }
   if (rest > 0) {
-    const y0 = loadLeading(q, rest), y1 = loadLeading(q + qStride, rest);
-    let x = loadLeading(p, rest);
+    const y0 = loadLeading<Q>(q, rest), y1 = loadLeading<Q>(q + qStride, rest);
+    let x = loadLeading<P>(p, rest);
     s00 = multiplyAdd(s00, x, y0);
     s01 = multiplyAdd(s01, x, y1);
-    x = loadLeading(p + pStride, rest);
+    x = loadLeading<P>(p + pStride, rest);
     s10 = multiplyAdd(s10, x, y0);
     s11 = multiplyAdd(s11, x, y1);
-    x = loadLeading(p + 2 * pStride, rest);
+    x = loadLeading<P>(p + 2 * pStride, rest);
     s20 = multiplyAdd(s20, x, y0);
     s21 = multiplyAdd(s21, x, y1);
-    x = loadLeading(p + 3 * pStride, rest);
+    x = loadLeading<P>(p + 3 * pStride, rest);
     s30 = multiplyAdd(s30, x, y0);
     s31 = multiplyAdd(s31, x, y1);
   }
@@ -152,14 +154,15 @@ export function walk(p: usize, pStride: usize, q: usize, qStride: usize, whole: 
  * Four rows at `p` with two rows at `q`: eight dot products in four walks, one vector of each at a time. Result (i, j) goes to
  * `out + i * pOut + j * qOut`. A product does not depend on the order of its factors, so `p` may be either operand.
  */
-function tile(
+function tile<P, Q>(
   p: usize, pStride: usize, q: usize, qStride: usize, out: usize, pOut: usize, qOut: usize, K: usize,
 ): void {
-  const whole: usize = (K & ~15) << 2;
   const rest: i32 = <i32>(K & 15);
   const scratch = threadScratch();
   for (let w: usize = 0; w < 4; w++) {
-    walk(p + (w << 4), pStride, q + (w << 4), qStride, whole, rest - <i32>(w << 2), scratch + (w << 7));
+    walk<P, Q>(
+      p + 4 * w * sizeof<P>(), pStride, q + 4 * w * sizeof<Q>(), qStride, K & ~15, rest - <i32>(w << 2), scratch + (w << 7),
+    );
   }
   for (let j: usize = 0; j < 2; j++) {
     const sums = scratch + (j << 4);
@@ -178,14 +181,14 @@ function ofWalks(sums: usize): v128 {
 }
 
 /** `out[m,n] = Σ_k a[m,k] * b[n,k]`. */
-export function dots(
+export function dots<B>(
   a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
 ): void {
   if (M == 1) {
-    rowTimes(a, b, bStride, out, N, K);
+    rowTimes<B>(a, b, bStride, out, N, K);
     return;
   }
-  const block: usize = max<usize>(BLOCK_BYTES / max<usize>(K << 2, 1), 4) & ~3;
+  const block: usize = max<usize>(BLOCK_BYTES / max<usize>(K * sizeof<B>(), 1), 4) & ~3;
   for (let first: usize = 0; first < N; first += block, b += block * bStride, out += block << 2) {
     const count: usize = min<usize>(block, N - first);
     let m: usize = 0;
@@ -194,36 +197,36 @@ export function dots(
     for (; m + 4 <= M; m += 4, aRow += aStride << 2, outRow += outStride << 2) {
       let n: usize = 0;
       for (; n + 2 <= count; n += 2) {
-        tile(aRow, aStride, b + n * bStride, bStride, outRow + (n << 2), outStride, 4, K);
+        tile<f32, B>(aRow, aStride, b + n * bStride, bStride, outRow + (n << 2), outStride, 4, K);
       }
       if (n < count) {
         for (let i: usize = 0; i < 4; i++) {
-          f32.store(outRow + i * outStride + (n << 2), dot(aRow + i * aStride, b + n * bStride, K));
+          f32.store(outRow + i * outStride + (n << 2), dot<B>(aRow + i * aStride, b + n * bStride, K));
         }
       }
     }
     for (; m + 2 <= M; m += 2, aRow += aStride << 1, outRow += outStride << 1) {
       let n: usize = 0;
       for (; n + 4 <= count; n += 4) {
-        tile(b + n * bStride, bStride, aRow, aStride, outRow + (n << 2), 4, outStride, K);
+        tile<B, f32>(b + n * bStride, bStride, aRow, aStride, outRow + (n << 2), 4, outStride, K);
       }
       for (; n < count; n++) {
-        f32.store(outRow + (n << 2), dot(aRow, b + n * bStride, K));
-        f32.store(outRow + outStride + (n << 2), dot(aRow + aStride, b + n * bStride, K));
+        f32.store(outRow + (n << 2), dot<B>(aRow, b + n * bStride, K));
+        f32.store(outRow + outStride + (n << 2), dot<B>(aRow + aStride, b + n * bStride, K));
       }
     }
-    if (m < M) rowTimes(aRow, b, bStride, outRow, count, K);
+    if (m < M) rowTimes<B>(aRow, b, bStride, outRow, count, K);
   }
 }
 
 /** `out[r] = Σ_k x[r,k]^2`. */
 export function rowSumsOfSquares(x: usize, out: usize, rows: usize, width: usize): void {
-  for (let r: usize = 0; r < rows; r++, x += width << 2, out += 4) f32.store(out, dot(x, x, width));
+  for (let r: usize = 0; r < rows; r++, x += width << 2, out += 4) f32.store(out, dot<f32>(x, x, width));
 }
 
 /** `out[r] = Σ_k x[r,k] * y[r,k]`. */
 export function rowDots(x: usize, y: usize, out: usize, rows: usize, width: usize): void {
-  for (let r: usize = 0; r < rows; r++, x += width << 2, y += width << 2, out += 4) f32.store(out, dot(x, y, width));
+  for (let r: usize = 0; r < rows; r++, x += width << 2, y += width << 2, out += 4) f32.store(out, dot<f32>(x, y, width));
 }
 
 /** `Σ_{k < K} x[k]`. */
@@ -240,10 +243,10 @@ export function rowSum(x: usize, K: usize): f32 {
     s3 = f32x4.add(s3, v128.load(x, 48));
   }
   if (rest) {
-    s0 = f32x4.add(s0, loadLeading(x, rest));
-    s1 = f32x4.add(s1, loadLeading(x + 16, rest - 4));
-    s2 = f32x4.add(s2, loadLeading(x + 32, rest - 8));
-    s3 = f32x4.add(s3, loadLeading(x + 48, rest - 12));
+    s0 = f32x4.add(s0, loadLeading<f32>(x, rest));
+    s1 = f32x4.add(s1, loadLeading<f32>(x + 16, rest - 4));
+    s2 = f32x4.add(s2, loadLeading<f32>(x + 32, rest - 8));
+    s3 = f32x4.add(s3, loadLeading<f32>(x + 48, rest - 12));
   }
   return tree(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));
 }

@@ -6,7 +6,7 @@ import { dot, rowSum } from './dot-products';
 import {
   exp, rounded, sigmoid as sigmoidOf, silu as siluOf, siluGradient as siluGradientOf, upperHalf,
 } from './exponentials';
-import { loadLeading, multiplyAdd, storeLeading } from './vectors';
+import { loadLeading, multiplyAdd, storeLeading, vector0 } from './vectors';
 
 export function add(x: usize, y: usize, out: usize, count: usize): void {
   let i: usize = 0;
@@ -42,6 +42,15 @@ export function scale(x: usize, factor: f32, out: usize, count: usize): void {
   for (; i < whole; i += 16) v128.store(out + i, f32x4.mul(v128.load(x + i), factors));
   const rest = <i32>(count & 3);
   if (rest) storeLeading(out + i, f32x4.mul(v128.load(x + i), factors), rest);
+}
+
+/** The bfloat16 numbers at `x`, in binary32. */
+export function widen(x: usize, out: usize, count: usize): void {
+  for (let left: i32 = <i32>count; left > 0; left -= 4, x += 8, out += 16) {
+    const four = vector0<u16>(x);
+    if (left >= 4) v128.store(out, four);
+    else storeLeading(out, four, left);
+  }
 }
 
 /** `out += row * factor`. */
@@ -154,7 +163,7 @@ function expDifferencesOfRow(x: usize, subtrahend: f32, count: usize, out: usize
   const whole: usize = (count & ~3) << 2;
   let i: usize = 0;
   for (; i < whole; i += 16) v128.store(out + i, exp4(f32x4.sub(v128.load(x + i), subtrahends)));
-  if (rest) storeLeading(out + i, exp4(f32x4.sub(loadLeading(x + i, rest), subtrahends)), rest);
+  if (rest) storeLeading(out + i, exp4(f32x4.sub(loadLeading<f32>(x + i, rest), subtrahends)), rest);
   memory.fill(out + (count << 2), 0, (width - count) << 2);
 }
 
@@ -184,7 +193,7 @@ export function softmax(x: usize, visible: usize, out: usize, rows: usize, width
 export function rmsNorm(x: usize, weight: usize, eps: f32, r: usize, out: usize, rows: usize, width: usize): void {
   const stride = width << 2;
   for (const end = r + (rows << 2); r < end; r += 4, x += stride, out += stride) {
-    const factor: f32 = 1 / sqrt<f32>(dot(x, x, width) / <f32>width + eps);
+    const factor: f32 = 1 / sqrt<f32>(dot<f32>(x, x, width) / <f32>width + eps);
     f32.store(r, factor);
     scale(x, factor, out, width);
     multiply(out, weight, out, width);

@@ -4,6 +4,40 @@
  * AssemblyScript, not TypeScript. Pointers and strides are in bytes, counts in elements.
  */
 
+// Of sixteen numbers at `pointer`, vector w has numbers 4w to 4w + 3. They are stored in binary32 (`E` is f32) or in bfloat16 (u16), which is
+// the upper half of the binary32 number of the same value.
+
+// @ts-ignore: decorator
+@inline
+export function vector0<E>(pointer: usize): v128 {
+  return isFloat<E>() ? v128.load(pointer) : firstWidened(v128.load_zero<u64>(pointer));
+}
+
+// @ts-ignore: decorator
+@inline
+export function vector1<E>(pointer: usize): v128 {
+  return isFloat<E>() ? v128.load(pointer, 16) : firstWidened(v128.load_zero<u64>(pointer, 8));
+}
+
+// @ts-ignore: decorator
+@inline
+export function vector2<E>(pointer: usize): v128 {
+  return isFloat<E>() ? v128.load(pointer, 32) : firstWidened(v128.load_zero<u64>(pointer, 16));
+}
+
+// @ts-ignore: decorator
+@inline
+export function vector3<E>(pointer: usize): v128 {
+  return isFloat<E>() ? v128.load(pointer, 48) : firstWidened(v128.load_zero<u64>(pointer, 24));
+}
+
+/** The first four of eight bfloat16 numbers, in binary32. */
+// @ts-ignore: decorator
+@inline
+function firstWidened(x: v128): v128 {
+  return i8x16.shuffle(i64x2.splat(0), x, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+}
+
 /**
  * Mask of the first `count` of four lanes; all of them for 4 and more, none for 0 and less.
  */
@@ -14,13 +48,13 @@ export function leading(count: i32): v128 {
 }
 
 /**
- * The first `count` of the four numbers at `pointer`, the other lanes +0. Reads 16 bytes all the same: the memory ends
+ * The first `count` of the four numbers at `pointer`, the other lanes +0. Reads all four all the same: the memory ends
  * with a reserve, so that this is always inside it.
  */
 // @ts-ignore: decorator
 @inline
-export function loadLeading(pointer: usize, count: i32): v128 {
-  return v128.and(v128.load(pointer), leading(count));
+export function loadLeading<E>(pointer: usize, count: i32): v128 {
+  return v128.and(vector0<E>(pointer), leading(count));
 }
 
 /** Stores the first `count`, 1 to 3, of four lanes. */
