@@ -42,7 +42,7 @@ function attentionOfRow(
   for (let j: usize = 0; j < quarter; j++, keys += stride) {
     for (let h = from; h < to; h++) {
       const key = keys + (h / group) * width, score = weights + h * ofHead + (j << 2);
-      fourDots<f32>(queries + h * width, key, quarter * stride, score, quarter << 2, size);
+      fourDots<f32>(queries + h * width, key, quarter * stride, score, quarter << 2, size, size);
     }
   }
   keys += 3 * quarter * stride;

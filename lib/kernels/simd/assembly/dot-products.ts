@@ -17,6 +17,9 @@ import { fourTrees, loadLeading, multiplyAdd, storeLanes, tree, vector0, vector1
 /** Rows of `b` that all rows of `a` use before the next ones: they stay in the second-level cache. */
 const BLOCK_BYTES: usize = 65536;
 
+/** The most elements of a row that are walked before another row is: so few that a processor sees all rows being read. */
+const MOST_OF_PART: usize = 160;
+
 /** One dot product. */
 export function dot<B>(a: usize, b: usize, K: usize): f32 {
   const end = a + ((K & ~15) << 2);
@@ -38,17 +41,19 @@ export function dot<B>(a: usize, b: usize, K: usize): f32 {
 }
 
 /**
- * One row of `a` with two rows at `q` and `r`: the sums of their four vectors, as the first two steps of the tree add them, go to `sums`.
+ * Adds the products of one row of `a` with two rows at `q` and `r` to accumulators in `sums`: the four vectors of one, and the four of the other.
  *
  * All four vectors at once, of two rows: memory is read without a pause, which walking four rows twice, two vectors at a time, would leave.
  * Where the rows are in the caches, that has fewer loads and is faster; over a whole model it is not.
  *
  * Not inlined: V8 unrolls a loop within a loop, and then has too few registers for these.
+ *
+ * @param K a multiple of sixteen
  */
-function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
-  const rest: i32 = <i32>(K & 15);
-  let q0 = f32x4.splat(0), q1 = q0, q2 = q0, q3 = q0, r0 = q0, r1 = q0, r2 = q0, r3 = q0;
-  for (const end = a + ((K & ~15) << 2); a < end; a += 64, q += 16 * sizeof<B>(), r += 16 * sizeof<B>()) {
+function addTwoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
+  let q0 = v128.load(sums), q1 = v128.load(sums, 16), q2 = v128.load(sums, 32), q3 = v128.load(sums, 48);
+  let r0 = v128.load(sums, 64), r1 = v128.load(sums, 80), r2 = v128.load(sums, 96), r3 = v128.load(sums, 112);
+  for (const end = a + (K << 2); a < end; a += 64, q += 16 * sizeof<B>(), r += 16 * sizeof<B>()) {
     const x0 = vector0<f32>(a);
     q0 = multiplyAdd(q0, x0, vector0<B>(q));
     r0 = multiplyAdd(r0, x0, vector0<B>(r));
@@ -62,33 +67,68 @@ function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
     q3 = multiplyAdd(q3, x3, vector3<B>(q));
     r3 = multiplyAdd(r3, x3, vector3<B>(r));
   }
-  if (rest) {
-    const x0 = loadLeading<f32>(a, rest);
-    q0 = multiplyAdd(q0, x0, loadLeading<B>(q, rest));
-    r0 = multiplyAdd(r0, x0, loadLeading<B>(r, rest));
-    const x1 = loadLeading<f32>(a + 16, rest - 4);
-    q1 = multiplyAdd(q1, x1, loadLeading<B>(q + 4 * sizeof<B>(), rest - 4));
-    r1 = multiplyAdd(r1, x1, loadLeading<B>(r + 4 * sizeof<B>(), rest - 4));
-    const x2 = loadLeading<f32>(a + 32, rest - 8);
-    q2 = multiplyAdd(q2, x2, loadLeading<B>(q + 8 * sizeof<B>(), rest - 8));
-    r2 = multiplyAdd(r2, x2, loadLeading<B>(r + 8 * sizeof<B>(), rest - 8));
-    const x3 = loadLeading<f32>(a + 48, rest - 12);
-    q3 = multiplyAdd(q3, x3, loadLeading<B>(q + 12 * sizeof<B>(), rest - 12));
-    r3 = multiplyAdd(r3, x3, loadLeading<B>(r + 12 * sizeof<B>(), rest - 12));
-  }
-  v128.store(sums, f32x4.add(f32x4.add(q0, q2), f32x4.add(q1, q3)));
-  v128.store(sums, f32x4.add(f32x4.add(r0, r2), f32x4.add(r1, r3)), 16);
+  v128.store(sums, q0);
+  v128.store(sums, q1, 16);
+  v128.store(sums, q2, 32);
+  v128.store(sums, q3, 48);
+  v128.store(sums, r0, 64);
+  v128.store(sums, r1, 80);
+  v128.store(sums, r2, 96);
+  v128.store(sums, r3, 112);
 }
 
-/** One row of `a` with four rows that begin at `b` and lie `far` bytes apart, into results `outFar` bytes apart. */
+/** Adds the products of the last `rest`, 1 to 15, elements of a row at `a` and a row at `q` to the four vectors of accumulators in `sums`. */
+function addRest<B>(a: usize, q: usize, rest: i32, sums: usize): void {
+  for (; rest > 0; rest -= 4, a += 16, q += 4 * sizeof<B>(), sums += 16) {
+    v128.store(sums, multiplyAdd(v128.load(sums), loadLeading<f32>(a, rest), loadLeading<B>(q, rest)));
+  }
+}
+
+/** The four vectors of accumulators in `sums`, as the first two steps of the tree add them. */
 // @ts-ignore: decorator
 @inline
-export function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
+function ofAccumulators(sums: usize): v128 {
+  return f32x4.add(
+    f32x4.add(v128.load(sums), v128.load(sums, 32)), f32x4.add(v128.load(sums, 16), v128.load(sums, 48)),
+  );
+}
+
+/** How long the parts are in which {@link fourDots} walks rows of `K` elements: equal, but for the last; a multiple of sixteen. */
+function partOf(K: usize): usize {
+  const parts: usize = (K + MOST_OF_PART - 1) / MOST_OF_PART;
+  return (K / max<usize>(parts, 1) + 15) & ~15;
+}
+
+/**
+ * One row of `a` with four rows that begin at `b` and lie `far` bytes apart, into results `outFar` bytes apart.
+ *
+ * Two rows and the other two take turns, `part` elements at a time, so that all four are being read: a processor fetches ahead of four
+ * streams what it does not of two.
+ */
+// @ts-ignore: decorator
+@inline
+export function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize, part: usize): void {
   const sums = threadScratch();
-  twoRows<B>(a, b, b + far, K, sums);
-  twoRows<B>(a, b + 2 * far, b + 3 * far, K, sums + 32);
-  const results = fourTrees(v128.load(sums), v128.load(sums, 16), v128.load(sums, 32), v128.load(sums, 48));
-  storeLanes(out, outFar, results);
+  for (let i: usize = 0; i < 256; i += 64) {
+    v128.store(sums + i, f32x4.splat(0));
+    v128.store(sums + i, f32x4.splat(0), 16);
+    v128.store(sums + i, f32x4.splat(0), 32);
+    v128.store(sums + i, f32x4.splat(0), 48);
+  }
+  for (let left = K & ~15; left > 0; ) {
+    const count = min<usize>(part, left);
+    addTwoRows<B>(a, b, b + far, count, sums);
+    addTwoRows<B>(a, b + 2 * far, b + 3 * far, count, sums + 128);
+    a += count << 2;
+    b += count * sizeof<B>();
+    left -= count;
+  }
+  const rest = <i32>(K & 15);
+  if (rest) for (let i: usize = 0; i < 4; i++) addRest<B>(a, b + i * far, rest, sums + (i << 6));
+  storeLanes(
+    out, outFar,
+    fourTrees(ofAccumulators(sums), ofAccumulators(sums + 64), ofAccumulators(sums + 128), ofAccumulators(sums + 192)),
+  );
 }
 
 /**
@@ -96,9 +136,9 @@ export function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: 
  * ahead of each stream reads memory faster than along one.
  */
 export function rowTimes<B>(a: usize, b: usize, bStride: usize, out: usize, N: usize, K: usize): void {
-  const quarter = N >> 2;
+  const quarter = N >> 2, part = partOf(K);
   for (let n: usize = 0; n < quarter; n++) {
-    fourDots<B>(a, b + n * bStride, quarter * bStride, out + (n << 2), quarter << 2, K);
+    fourDots<B>(a, b + n * bStride, quarter * bStride, out + (n << 2), quarter << 2, K, part);
   }
   for (let n: usize = quarter << 2; n < N; n++) f32.store(out + (n << 2), dot<B>(a, b + n * bStride, K));
 }
