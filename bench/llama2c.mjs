@@ -4,9 +4,9 @@
  * llama2.c does not come with this project: build its `run` yourself and say where it is; several builds can be compared.
  *
  * Usage: `npm run bench:llama2c -- --run path/to/run --model model.bin --tokenizer tokenizer.bin [--run another]
- *   [--threads 1,2] [--tokens 256] [--repetitions 5]`
+ *   [--dtypes F32,BF16] [--threads 1,2] [--tokens 256] [--repetitions 5]`
  *
- * Both speeds leave out the first token, as llama2.c does.
+ * Both speeds leave out the first token, as llama2.c does. llama2.c has weights in binary32; ours can have them rounded to BF16, too.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -16,7 +16,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pairedRatios, summarise } from '../dist/cli/bench/statistics.js';
 import { table } from '../dist/cli/output.js';
-import { generate, importLlama2c, openCheckpoint, simdKernels } from '../dist/lib/index.js';
+import {
+  generate,
+  importLlama2c,
+  openCheckpoint,
+  simdKernels,
+  sizeOf,
+  writeCheckpoint,
+} from '../dist/lib/index.js';
 
 /** Begins a text, and ends one where the next would begin. */
 const BEGIN = 1;
@@ -26,6 +33,7 @@ const { values } = parseArgs({
     run: { type: 'string', multiple: true },
     model: { type: 'string' },
     tokenizer: { type: 'string' },
+    dtypes: { type: 'string', default: 'F32' },
     threads: { type: 'string', default: '1,2' },
     tokens: { type: 'string', default: '256' },
     repetitions: { type: 'string', default: '5' },
@@ -61,12 +69,26 @@ function ours(model, count) {
   return (1000 * later) / (performance.now() - started);
 }
 
+/** Writes a checkpoint once more, with another element type, and loads it. */
+function loadAs(dtype, checkpoint, out) {
+  const tensor = (name, shape) => {
+    const elements = new Float32Array(sizeOf(shape));
+    checkpoint.readTensor(name, elements);
+    return elements;
+  };
+  writeCheckpoint(out, { config: checkpoint.config, dtype, tensor });
+  const rewritten = openCheckpoint(out);
+  const model = rewritten.loadModel(simdKernels({ threads: Math.max(...threads) }));
+  rewritten.close();
+  return { dtype, model };
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'hamburger-bench-'));
-let model;
+let models;
 try {
   importLlama2c({ model: values.model, tokenizer: values.tokenizer, out: join(folder, 'model') });
   const checkpoint = openCheckpoint(join(folder, 'model'));
-  model = checkpoint.loadModel(simdKernels({ threads: Math.max(...threads) }));
+  models = values.dtypes.split(',').map((dtype) => loadAs(dtype, checkpoint, join(folder, dtype)));
   checkpoint.close();
 } finally {
   rmSync(folder, { recursive: true });
@@ -74,11 +96,13 @@ try {
 
 const variants = [
   ...values.run.map((run) => ({ name: run, measure: () => theirs(run), rates: [] })),
-  ...threads.map((count) => ({
-    name: `ours, threads: ${count}`,
-    measure: () => ours(model, count),
-    rates: [],
-  })),
+  ...models.flatMap(({ dtype, model }) =>
+    threads.map((count) => ({
+      name: `ours, ${dtype}, threads: ${count}`,
+      measure: () => ours(model, count),
+      rates: [],
+    })),
+  ),
 ];
 for (let repetition = 0; repetition <= Number(values.repetitions); repetition++) {
   for (const { measure, rates } of variants) {
