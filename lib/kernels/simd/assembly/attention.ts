@@ -2,7 +2,7 @@
  * Attention of some of the heads. Query head h reads head `h / (H / Hkv)` of keys and values.
  */
 
-import { dot, dots, fourDots } from './dot-products';
+import { dot, dots, fourShortDots } from './dot-products';
 import { addFourScaled, addScaled, scale as scaled, softmax, softmaxOfRow } from './elementwise';
 import { product, visibleProduct } from './left-to-right';
 
@@ -42,7 +42,7 @@ function attentionOfRow(
   for (let j: usize = 0; j < quarter; j++, keys += stride) {
     for (let h = from; h < to; h++) {
       const key = keys + (h / group) * width, score = weights + h * ofHead + (j << 2);
-      fourDots<f32>(queries + h * width, key, quarter * stride, score, quarter << 2, size, size);
+      fourShortDots<f32>(queries + h * width, key, quarter * stride, score, quarter << 2, size);
     }
   }
   keys += 3 * quarter * stride;

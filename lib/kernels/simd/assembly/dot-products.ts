@@ -41,19 +41,28 @@ export function dot<B>(a: usize, b: usize, K: usize): f32 {
 }
 
 /**
- * Adds the products of one row of `a` with two rows at `q` and `r` to accumulators in `sums`: the four vectors of one, and the four of the other.
+ * One row of `a` with two rows at `q` and `r`. All of them at once: the sums of the four vectors of each, as the first two steps of the tree add
+ * them, go to `sums`. Or a part of them (`isPart`), whose length is a multiple of sixteen: their products are added to the four vectors of each
+ * in `sums`.
  *
  * All four vectors at once, of two rows: memory is read without a pause, which walking four rows twice, two vectors at a time, would leave.
  * Where the rows are in the caches, that has fewer loads and is faster; over a whole model it is not.
- *
- * Not inlined: V8 unrolls a loop within a loop, and then has too few registers for these.
- *
- * @param K a multiple of sixteen
  */
-function addTwoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
-  let q0 = v128.load(sums), q1 = v128.load(sums, 16), q2 = v128.load(sums, 32), q3 = v128.load(sums, 48);
-  let r0 = v128.load(sums, 64), r1 = v128.load(sums, 80), r2 = v128.load(sums, 96), r3 = v128.load(sums, 112);
-  for (const end = a + (K << 2); a < end; a += 64, q += 16 * sizeof<B>(), r += 16 * sizeof<B>()) {
+// @ts-ignore: decorator
+@inline
+function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize, isPart: bool): void {
+  let q0 = f32x4.splat(0), q1 = q0, q2 = q0, q3 = q0, r0 = q0, r1 = q0, r2 = q0, r3 = q0;
+  if (isPart) {
+    q0 = v128.load(sums);
+    q1 = v128.load(sums, 16);
+    q2 = v128.load(sums, 32);
+    q3 = v128.load(sums, 48);
+    r0 = v128.load(sums, 64);
+    r1 = v128.load(sums, 80);
+    r2 = v128.load(sums, 96);
+    r3 = v128.load(sums, 112);
+  }
+  for (const end = a + ((K & ~15) << 2); a < end; a += 64, q += 16 * sizeof<B>(), r += 16 * sizeof<B>()) {
     const x0 = vector0<f32>(a);
     q0 = multiplyAdd(q0, x0, vector0<B>(q));
     r0 = multiplyAdd(r0, x0, vector0<B>(r));
@@ -67,14 +76,49 @@ function addTwoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): voi
     q3 = multiplyAdd(q3, x3, vector3<B>(q));
     r3 = multiplyAdd(r3, x3, vector3<B>(r));
   }
-  v128.store(sums, q0);
-  v128.store(sums, q1, 16);
-  v128.store(sums, q2, 32);
-  v128.store(sums, q3, 48);
-  v128.store(sums, r0, 64);
-  v128.store(sums, r1, 80);
-  v128.store(sums, r2, 96);
-  v128.store(sums, r3, 112);
+  if (isPart) {
+    v128.store(sums, q0);
+    v128.store(sums, q1, 16);
+    v128.store(sums, q2, 32);
+    v128.store(sums, q3, 48);
+    v128.store(sums, r0, 64);
+    v128.store(sums, r1, 80);
+    v128.store(sums, r2, 96);
+    v128.store(sums, r3, 112);
+    return;
+  }
+  const rest: i32 = <i32>(K & 15);
+  if (rest) {
+    const x0 = loadLeading<f32>(a, rest);
+    q0 = multiplyAdd(q0, x0, loadLeading<B>(q, rest));
+    r0 = multiplyAdd(r0, x0, loadLeading<B>(r, rest));
+    const x1 = loadLeading<f32>(a + 16, rest - 4);
+    q1 = multiplyAdd(q1, x1, loadLeading<B>(q + 4 * sizeof<B>(), rest - 4));
+    r1 = multiplyAdd(r1, x1, loadLeading<B>(r + 4 * sizeof<B>(), rest - 4));
+    const x2 = loadLeading<f32>(a + 32, rest - 8);
+    q2 = multiplyAdd(q2, x2, loadLeading<B>(q + 8 * sizeof<B>(), rest - 8));
+    r2 = multiplyAdd(r2, x2, loadLeading<B>(r + 8 * sizeof<B>(), rest - 8));
+    const x3 = loadLeading<f32>(a + 48, rest - 12);
+    q3 = multiplyAdd(q3, x3, loadLeading<B>(q + 12 * sizeof<B>(), rest - 12));
+    r3 = multiplyAdd(r3, x3, loadLeading<B>(r + 12 * sizeof<B>(), rest - 12));
+  }
+  v128.store(sums, f32x4.add(f32x4.add(q0, q2), f32x4.add(q1, q3)));
+  v128.store(sums, f32x4.add(f32x4.add(r0, r2), f32x4.add(r1, r3)), 16);
+}
+
+// The next two are functions of their own, because V8 unrolls a loop within a loop, and then has too few registers for it.
+
+/** {@link fourDots} of short rows, each pair of which is walked from one end to the other. */
+export function fourShortDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
+  const sums = threadScratch();
+  twoRows<B>(a, b, b + far, K, sums, false);
+  twoRows<B>(a, b + 2 * far, b + 3 * far, K, sums + 32, false);
+  storeLanes(out, outFar, fourTrees(v128.load(sums), v128.load(sums, 16), v128.load(sums, 32), v128.load(sums, 48)));
+}
+
+/** A part of {@link twoRows}. */
+function partOfTwoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
+  twoRows<B>(a, q, r, K, sums, true);
 }
 
 /** Adds the products of the last `rest`, 1 to 15, elements of a row at `a` and a row at `q` to the four vectors of accumulators in `sums`. */
@@ -107,7 +151,11 @@ function partOf(K: usize): usize {
  */
 // @ts-ignore: decorator
 @inline
-export function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize, part: usize): void {
+function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize, part: usize): void {
+  if (K <= part) {
+    fourShortDots<B>(a, b, far, out, outFar, K);
+    return;
+  }
   const sums = threadScratch();
   for (let i: usize = 0; i < 256; i += 64) {
     v128.store(sums + i, f32x4.splat(0));
@@ -117,8 +165,8 @@ export function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: 
   }
   for (let left = K & ~15; left > 0; ) {
     const count = min<usize>(part, left);
-    addTwoRows<B>(a, b, b + far, count, sums);
-    addTwoRows<B>(a, b + 2 * far, b + 3 * far, count, sums + 128);
+    partOfTwoRows<B>(a, b, b + far, count, sums);
+    partOfTwoRows<B>(a, b + 2 * far, b + 3 * far, count, sums + 128);
     a += count << 2;
     b += count * sizeof<B>();
     left -= count;
