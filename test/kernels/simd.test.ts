@@ -119,6 +119,15 @@ describe('simd kernels give the bits of the reference kernels', () => {
     }
   });
 
+  it('matmulNT of one row, as in decoding: short rows and rows of several parts, with every tail', () => {
+    for (let length = 150; length <= 340; length++) {
+      const operands = tensors(length, 'ordinary', [1, length], [9, length]);
+      compare(`matmulNT K=${length}`, operands, [1, 9], (k, [a, b], out) =>
+        k.matmulNT(a!.matrix(), b!.matrix(), out.matrix()),
+      );
+    }
+  });
+
   it('matmulNT: any number of rows and columns, blocks left over', () => {
     fc.assert(
       fc.property(fc.nat(), kind, dimension, dimension, K, (seed, of, M, N, length) => {

@@ -1367,8 +1367,8 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'SIMD: the second pair of vectors of a dot product is added before the first',
     file: 'lib/kernels/simd/assembly/dot-products.ts',
-    find: 'return tree(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));\n}\n\n/**\n * Adds',
-    replace: 'return tree(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));\n}\n\n/**\n * Adds',
+    find: 'return tree(f32x4.add(f32x4.add(s0, s2), f32x4.add(s1, s3)));\n}\n\n/**\n * One row',
+    replace: 'return tree(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));\n}\n\n/**\n * One row',
     test: 'test/kernels/simd.test.ts',
     caughtBy: 'numerics/N3: matmulNT, for every length of the dot product',
   },
@@ -1445,12 +1445,20 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'matmulNT: any number of rows and columns, blocks left over',
   },
   {
+    mistake: 'SIMD: each part of a long row is the first',
+    file: 'lib/kernels/simd/assembly/dot-products.ts',
+    find: 'b += count * sizeof<B>();',
+    replace: 'b += 0;',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'matmulNT of one row, as in decoding',
+  },
+  {
     mistake: 'SIMD: what is left over of four rows is that of the first, four times',
     file: 'lib/kernels/simd/assembly/dot-products.ts',
     find: 'addRest<B>(a, b + i * far, rest, sums + (i << 6))',
     replace: 'addRest<B>(a, b, rest, sums + (i << 6))',
     test: 'test/kernels/simd.test.ts',
-    caughtBy: 'numerics/N3: matmulNT, for every length of the dot product',
+    caughtBy: 'matmulNT of one row, as in decoding',
   },
   {
     mistake: 'SIMD: a bfloat16 number is taken for the lower half of a binary32 number',
