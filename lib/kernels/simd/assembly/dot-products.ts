@@ -41,18 +41,18 @@ export function dot<B>(a: usize, b: usize, K: usize): f32 {
 }
 
 /**
- * One row of `a` with two rows at `q` and `r`. All of them at once: the sums of the four vectors of each, as the first two steps of the tree add
- * them, go to `sums`. Or a part of them (`isPart`), whose length is a multiple of sixteen: their products are added to the four vectors of each
- * in `sums`.
+ * A part of one row of `a` and of two rows at `q` and `r`. Goes on (`resume`) from accumulators in `sums`, the four vectors of one row and then
+ * those of the other, and leaves them there; a part that is not the `last` is a multiple of sixteen long. After the last, `sums` has two vectors:
+ * the four of each row, as the first two steps of the tree add them.
  *
  * All four vectors at once, of two rows: memory is read without a pause, which walking four rows twice, two vectors at a time, would leave.
  * Where the rows are in the caches, that has fewer loads and is faster; over a whole model it is not.
  */
 // @ts-ignore: decorator
 @inline
-function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize, isPart: bool): void {
+function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize, resume: bool, last: bool): void {
   let q0 = f32x4.splat(0), q1 = q0, q2 = q0, q3 = q0, r0 = q0, r1 = q0, r2 = q0, r3 = q0;
-  if (isPart) {
+  if (resume) {
     q0 = v128.load(sums);
     q1 = v128.load(sums, 16);
     q2 = v128.load(sums, 32);
@@ -76,7 +76,7 @@ function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize, isPart:
     q3 = multiplyAdd(q3, x3, vector3<B>(q));
     r3 = multiplyAdd(r3, x3, vector3<B>(r));
   }
-  if (isPart) {
+  if (!last) {
     v128.store(sums, q0);
     v128.store(sums, q1, 16);
     v128.store(sums, q2, 32);
@@ -106,35 +106,26 @@ function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize, isPart:
   v128.store(sums, f32x4.add(f32x4.add(r0, r2), f32x4.add(r1, r3)), 16);
 }
 
-// The next two are functions of their own, because V8 unrolls a loop within a loop, and then has too few registers for it.
+// These are functions of their own, because V8 unrolls a loop within a loop, and then has too few registers for it.
 
 /** {@link fourDots} of short rows, each pair of which is walked from one end to the other. */
 export function fourShortDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, K: usize): void {
   const sums = threadScratch();
-  twoRows<B>(a, b, b + far, K, sums, false);
-  twoRows<B>(a, b + 2 * far, b + 3 * far, K, sums + 32, false);
+  twoRows<B>(a, b, b + far, K, sums, false, true);
+  twoRows<B>(a, b + 2 * far, b + 3 * far, K, sums + 32, false, true);
   storeLanes(out, outFar, fourTrees(v128.load(sums), v128.load(sums, 16), v128.load(sums, 32), v128.load(sums, 48)));
 }
 
-/** A part of {@link twoRows}. */
-function partOfTwoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
-  twoRows<B>(a, q, r, K, sums, true);
+function firstPart<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
+  twoRows<B>(a, q, r, K, sums, false, false);
 }
 
-/** Adds the products of the last `rest`, 1 to 15, elements of a row at `a` and a row at `q` to the four vectors of accumulators in `sums`. */
-function addRest<B>(a: usize, q: usize, rest: i32, sums: usize): void {
-  for (; rest > 0; rest -= 4, a += 16, q += 4 * sizeof<B>(), sums += 16) {
-    v128.store(sums, multiplyAdd(v128.load(sums), loadLeading<f32>(a, rest), loadLeading<B>(q, rest)));
-  }
+function furtherPart<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
+  twoRows<B>(a, q, r, K, sums, true, false);
 }
 
-/** The four vectors of accumulators in `sums`, as the first two steps of the tree add them. */
-// @ts-ignore: decorator
-@inline
-function ofAccumulators(sums: usize): v128 {
-  return f32x4.add(
-    f32x4.add(v128.load(sums), v128.load(sums, 32)), f32x4.add(v128.load(sums, 16), v128.load(sums, 48)),
-  );
+function lastPart<B>(a: usize, q: usize, r: usize, K: usize, sums: usize): void {
+  twoRows<B>(a, q, r, K, sums, true, true);
 }
 
 /** How long the parts are in which {@link fourDots} walks rows of `K` elements: equal, but for the last; a multiple of sixteen. */
@@ -157,26 +148,20 @@ function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, 
     return;
   }
   const sums = threadScratch();
-  for (let i: usize = 0; i < 256; i += 64) {
-    v128.store(sums + i, f32x4.splat(0));
-    v128.store(sums + i, f32x4.splat(0), 16);
-    v128.store(sums + i, f32x4.splat(0), 32);
-    v128.store(sums + i, f32x4.splat(0), 48);
+  firstPart<B>(a, b, b + far, part, sums);
+  firstPart<B>(a, b + 2 * far, b + 3 * far, part, sums + 128);
+  let left = K - part;
+  for (; left > part; left -= part) {
+    a += part << 2;
+    b += part * sizeof<B>();
+    furtherPart<B>(a, b, b + far, part, sums);
+    furtherPart<B>(a, b + 2 * far, b + 3 * far, part, sums + 128);
   }
-  for (let left = K & ~15; left > 0; ) {
-    const count = min<usize>(part, left);
-    partOfTwoRows<B>(a, b, b + far, count, sums);
-    partOfTwoRows<B>(a, b + 2 * far, b + 3 * far, count, sums + 128);
-    a += count << 2;
-    b += count * sizeof<B>();
-    left -= count;
-  }
-  const rest = <i32>(K & 15);
-  if (rest) for (let i: usize = 0; i < 4; i++) addRest<B>(a, b + i * far, rest, sums + (i << 6));
-  storeLanes(
-    out, outFar,
-    fourTrees(ofAccumulators(sums), ofAccumulators(sums + 64), ofAccumulators(sums + 128), ofAccumulators(sums + 192)),
-  );
+  a += part << 2;
+  b += part * sizeof<B>();
+  lastPart<B>(a, b, b + far, left, sums);
+  lastPart<B>(a, b + 2 * far, b + 3 * far, left, sums + 128);
+  storeLanes(out, outFar, fourTrees(v128.load(sums), v128.load(sums, 16), v128.load(sums, 128), v128.load(sums, 144)));
 }
 
 /**
