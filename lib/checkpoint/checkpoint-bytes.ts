@@ -56,7 +56,7 @@ export function openCheckpointBytes(name: string, files: CheckpointBytes): Check
         const { dtype } = weights.tensors.get(tensor)!;
         const loaded = emptyWeight(kernels, { name: tensor, shape, dtype });
         const { stored } = loaded;
-        if (stored instanceof Uint16Array) weights.readBits(tensor, stored);
+        if (stored instanceof Uint16Array) weights.readBf16(tensor, stored);
         else weights.readFloats(tensor, stored);
         checkFinite(subject(tensor), stored, shape, dtype);
         return loaded;

@@ -95,11 +95,11 @@ export interface SafetensorsFile {
    */
   readFloats(name: string, into: Float32Array | Float64Array): void;
   /**
-   * Fills `into` with the bits of the elements of a tensor of F16 or BF16.
+   * Fills `into` with the bits of the elements of a tensor of BF16.
    *
    * @throws CallerError, DataError as {@link readFloats}
    */
-  readBits(name: string, into: Uint16Array): void;
+  readBf16(name: string, into: Uint16Array): void;
   /**
    * The elements of a tensor of I8 to I64, U8 to U64 or BOOL (as 0 and 1).
    *
@@ -207,12 +207,12 @@ export function openSafetensors(source: ByteSource): SafetensorsFile {
       });
     },
 
-    readBits(name, into) {
+    readBf16(name, into) {
       const { dtype } = find(name);
-      if (dtype !== 'F16' && dtype !== 'BF16') {
+      if (dtype !== 'BF16') {
         throw new DataError({
           subject: tensorSubject(file, name),
-          expected: 'elements of 16 bits',
+          expected: 'elements of BF16',
           found: dtype,
         });
       }

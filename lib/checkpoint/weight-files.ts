@@ -181,7 +181,7 @@ function weightFiles(
     subject,
     close,
     read(name, into) {
-      if (into instanceof Uint16Array) files.get(name)!.readBits(name, into);
+      if (into instanceof Uint16Array) files.get(name)!.readBf16(name, into);
       else files.get(name)!.readFloats(name, into);
       const { shape, dtype } = tensors.get(name)!;
       checkFinite(subject(name), into, shape, dtype);

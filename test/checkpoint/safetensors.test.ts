@@ -516,15 +516,13 @@ describe('readFloats', () => {
   });
 });
 
-describe('readBits', () => {
-  it('copies the bits of BF16 and F16, those of NaN and minus zero included', () => {
+describe('readBf16', () => {
+  it('copies the bits, those of NaN and minus zero included', () => {
     const words = Uint16Array.of(0x7fc1, 0xffa0, 0x8000, 0x0001, 0x7f80);
-    for (const dtype of ['BF16', 'F16']) {
-      const header = `{"a":${entry({ dtype, shape: [5], data_offsets: [0, 10] })}}`;
-      const into = new Uint16Array(7);
-      open(file(header, new Uint8Array(words.buffer))).readBits('a', into.subarray(1, 6));
-      expect([...into]).toEqual([0, ...words, 0]);
-    }
+    const header = `{"a":${entry({ dtype: 'BF16', shape: [5], data_offsets: [0, 10] })}}`;
+    const into = new Uint16Array(7);
+    open(file(header, new Uint8Array(words.buffer))).readBf16('a', into.subarray(1, 6));
+    expect([...into]).toEqual([0, ...words, 0]);
   });
 
   it('reads in pieces, each to its place', () => {
@@ -532,17 +530,21 @@ describe('readBits', () => {
     const words = Uint16Array.from({ length: count }, (_, i) => i % 65521);
     const header = `{"a":${entry({ dtype: 'BF16', shape: [count], data_offsets: [0, 2 * count] })}}`;
     const into = new Uint16Array(count);
-    open(file(header, new Uint8Array(words.buffer))).readBits('a', into);
+    open(file(header, new Uint8Array(words.buffer))).readBf16('a', into);
     expect(into).toEqual(words);
   });
 
-  it('refuses elements of other widths, and an array of another length', () => {
-    const opened = open(file(`{"a":${entry({})}}`, [0, 0, 128, 63]));
-    expect(refusal(() => opened.readBits('a', new Uint16Array(1)))).toBe(
-      'w.safetensors, tensor "a": expected elements of 16 bits, found F32',
+  it.each(['F32', 'F16'])('refuses a tensor of %s, which is not in bfloat16', (dtype) => {
+    const shape = [dtype === 'F32' ? 1 : 2];
+    const opened = open(file(`{"a":${entry({ dtype, shape })}}`, [0, 0, 128, 63]));
+    expect(refusal(() => opened.readBf16('a', new Uint16Array(2)))).toBe(
+      `w.safetensors, tensor "a": expected elements of BF16, found ${dtype}`,
     );
-    const half = open(file(`{"a":${entry({ dtype: 'BF16', shape: [2] })}}`, [0, 0, 128, 63]));
-    expect(() => half.readBits('a', new Uint16Array(3))).toThrow(/room for 2 elements, found room for 3/);
+  });
+
+  it('refuses an array of another length', () => {
+    const opened = open(file(`{"a":${entry({ dtype: 'BF16', shape: [2] })}}`, [0, 0, 128, 63]));
+    expect(() => opened.readBf16('a', new Uint16Array(3))).toThrow(/room for 2 elements, found room for 3/);
   });
 });
 

@@ -28,7 +28,7 @@ interface Copy {
   readonly target: Float32Array | undefined;
 }
 
-/** The elements of a result that lies outside. What is stored in bf16 cannot be one: it would be lost with the copy. */
+/** The elements of a result that is copied in and out. What is stored in bf16 cannot be one: it would not come back. */
 function resultIn(t: Tensor | Matrix): Elements {
   assertInvariant(
     t.storage !== 'bf16',

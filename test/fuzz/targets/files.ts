@@ -146,7 +146,7 @@ export const fileTargets: readonly Target[] = [
           file.readFloats(name, elements);
           if (dtype === 'BF16') {
             const bits = new Uint16Array(elements.length);
-            file.readBits(name, bits);
+            file.readBf16(name, bits);
             const { data } = new Tensor(bits, shape);
             must(
               data.every((value, i) => Object.is(value, elements[i])),
