@@ -10,11 +10,11 @@ import { createModel, type Model } from '../model/model.ts';
 import { chatTemplateOf } from '../text/chat-template.ts';
 import { loadTokenizer, type TextTokenizer } from '../text/tokenizer.ts';
 import { bytesSource } from './byte-source.ts';
-import { checkFinite, checkTensors } from './check-tensors.ts';
+import { checkTensors } from './check-tensors.ts';
 import { parseConfig } from './config-file.ts';
 import { decodeUtf8, parseJson } from './json.ts';
 import { openSafetensors } from './safetensors.ts';
-import { emptyWeight } from './weight-storage.ts';
+import { emptyWeight, readWeight } from './weight-storage.ts';
 
 /** The files of a checkpoint folder that are read, by their contents. One file of weights, no `generation_config.json`. */
 export interface CheckpointBytes {
@@ -55,10 +55,7 @@ export function openCheckpointBytes(name: string, files: CheckpointBytes): Check
       createModel(config, kernels, (tensor, shape) => {
         const { dtype } = weights.tensors.get(tensor)!;
         const loaded = emptyWeight(kernels, { name: tensor, shape, dtype });
-        const { stored } = loaded;
-        if (stored instanceof Uint16Array) weights.readBf16(tensor, stored);
-        else weights.readFloats(tensor, stored);
-        checkFinite(subject(tensor), stored, shape, dtype);
+        readWeight(weights, tensor, loaded.stored, subject(tensor));
         return loaded;
       }),
   };

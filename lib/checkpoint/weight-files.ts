@@ -10,12 +10,12 @@ import { DataError, show } from '../errors.ts';
 import { parseWith, z } from '../schema.ts';
 import { type Elements, showShape } from '../tensor/tensor.ts';
 import type { ByteSource } from './byte-source.ts';
-import { checkFinite } from './check-tensors.ts';
 import type { WeightDtype } from './config-file.ts';
 import { fileSource } from './file-source.ts';
 import { checkModelFolder, readJson, WEIGHTS_FILE, WEIGHTS_INDEX_FILE } from './folder-files.ts';
 import { placeIn } from './place.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
+import { readWeight } from './weight-storage.ts';
 
 /** A tensor as it is stored. */
 export interface StoredTensor {
@@ -181,10 +181,7 @@ function weightFiles(
     subject,
     close,
     read(name, into) {
-      if (into instanceof Uint16Array) files.get(name)!.readBf16(name, into);
-      else files.get(name)!.readFloats(name, into);
-      const { shape, dtype } = tensors.get(name)!;
-      checkFinite(subject(name), into, shape, dtype);
+      readWeight(files.get(name)!, name, into, subject(name));
     },
     same(a, b) {
       const [first, second] = [tensors.get(a)!, tensors.get(b)!];

@@ -9,7 +9,16 @@
 
 import type { Kernels } from '../kernels/kernels.ts';
 import { isMatrixWeight } from '../model/weights.ts';
-import { type Numerics, STORAGE_BYTES, type Storage, sizeOf, type Tensor } from '../tensor/tensor.ts';
+import {
+  type Elements,
+  type Numerics,
+  STORAGE_BYTES,
+  type Storage,
+  sizeOf,
+  type Tensor,
+} from '../tensor/tensor.ts';
+import { checkFinite } from './check-tensors.ts';
+import type { SafetensorsFile } from './safetensors.ts';
 
 /** A weight, as far as matters here. */
 export interface StoredWeight {
@@ -46,6 +55,24 @@ export function emptyWeight(kernels: Kernels, weight: StoredWeight): Tensor {
   return storageOf(weightMemoryOf(kernels), weight) === 'bf16'
     ? kernels.emptyBf16!(weight.shape)
     : kernels.empty(weight.shape);
+}
+
+/**
+ * Reads a weight into the {@link Tensor.stored} elements of a tensor.
+ *
+ * @param subject how messages call it
+ * @throws DataError naming index and value of the first element that is not finite
+ */
+export function readWeight(
+  file: SafetensorsFile,
+  name: string,
+  into: Elements | Uint16Array,
+  subject: string,
+): void {
+  if (into instanceof Uint16Array) file.readBf16(name, into);
+  else file.readFloats(name, into);
+  const { shape, dtype } = file.tensors.get(name)!;
+  checkFinite(subject, into, shape, dtype);
 }
 
 /** Bytes that weights take in the memory. */

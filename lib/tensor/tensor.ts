@@ -286,7 +286,7 @@ export class Matrix {
   }
 }
 
-/** The numbers that bits stand for in bfloat16: those bits are the upper half of a binary32 number. */
+/** The numbers that bits stand for in bfloat16: those bits are the upper half of a binary32 number. In one go, as whole tables are; `bf16ToNumber` takes one. */
 function widened(bits: Uint16Array): Float32Array {
   const whole = new Uint32Array(bits.length);
   for (let i = 0; i < bits.length; i++) whole[i] = bits[i]! << 16;

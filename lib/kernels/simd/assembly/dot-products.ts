@@ -12,7 +12,9 @@
  */
 
 import { threadScratch } from './layout';
-import { fourTrees, loadLeading, multiplyAdd, storeLanes, tree, vector0, vector1, vector2, vector3 } from './vectors';
+import {
+  fourTrees, loadLeading, multiplyAdd, storeEight, storeLanes, tree, vector0, vector1, vector2, vector3,
+} from './vectors';
 
 /** Rows of `b` that all rows of `a` use before the next ones: they stay in the second-level cache. */
 const BLOCK_BYTES: usize = 65536;
@@ -77,14 +79,7 @@ function twoRows<B>(a: usize, q: usize, r: usize, K: usize, sums: usize, resume:
     r3 = multiplyAdd(r3, x3, vector3<B>(r));
   }
   if (!last) {
-    v128.store(sums, q0);
-    v128.store(sums, q1, 16);
-    v128.store(sums, q2, 32);
-    v128.store(sums, q3, 48);
-    v128.store(sums, r0, 64);
-    v128.store(sums, r1, 80);
-    v128.store(sums, r2, 96);
-    v128.store(sums, r3, 112);
+    storeEight(sums, q0, q1, q2, q3, r0, r1, r2, r3);
     return;
   }
   const rest: i32 = <i32>(K & 15);
@@ -213,14 +208,7 @@ export function walk<P, Q>(
     s30 = multiplyAdd(s30, x, y0);
     s31 = multiplyAdd(s31, x, y1);
   }
-  v128.store(scratch, s00);
-  v128.store(scratch, s01, 16);
-  v128.store(scratch, s10, 32);
-  v128.store(scratch, s11, 48);
-  v128.store(scratch, s20, 64);
-  v128.store(scratch, s21, 80);
-  v128.store(scratch, s30, 96);
-  v128.store(scratch, s31, 112);
+  storeEight(scratch, s00, s01, s10, s11, s20, s21, s30, s31);
 }
 
 /**

@@ -117,3 +117,19 @@ export function storeLanes(pointer: usize, stride: usize, value: v128): void {
   v128.store32_lane(pointer + 2 * stride, value, 2);
   v128.store32_lane(pointer + 3 * stride, value, 3);
 }
+
+/** Stores eight vectors, one behind the other. */
+// @ts-ignore: decorator
+@inline
+export function storeEight(
+  pointer: usize, v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, v6: v128, v7: v128,
+): void {
+  v128.store(pointer, v0);
+  v128.store(pointer, v1, 16);
+  v128.store(pointer, v2, 32);
+  v128.store(pointer, v3, 48);
+  v128.store(pointer, v4, 64);
+  v128.store(pointer, v5, 80);
+  v128.store(pointer, v6, 96);
+  v128.store(pointer, v7, 112);
+}
