@@ -457,6 +457,17 @@ describe('weights in bfloat16', () => {
     }
   });
 
+  it('are copied row by row without touching the next row, whatever their width', () => {
+    for (let width = 1; width <= 9; width++) {
+      const { inside, wide } = weights(simd, [4, width], bits(width, 4 * width, 'ordinary'));
+      const out = simd.empty([4, width]);
+      out.data.fill(7.5);
+      simd.copyRows(inside, 2, 3, out, 1);
+      const rest = Array(width).fill(7.5);
+      expect([...out.data], `width ${width}`).toEqual([...rest, ...wide.rows(2, 3).data, ...rest, ...rest]);
+    }
+  });
+
   it('give matmulNT the bits that the same numbers in binary32 give: any shape, every tail', () => {
     fc.assert(
       fc.property(fc.nat(), kind, dimension, dimension, K, (seed, of, M, N, length) => {

@@ -1485,6 +1485,14 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'are an input of every primitive',
   },
   {
+    mistake: 'SIMD: a row that is widened runs over into the next',
+    file: 'lib/kernels/simd/assembly/elementwise.ts',
+    find: 'if (left >= 4) v128.store(out, four);',
+    replace: 'if (left >= 1) v128.store(out, four);',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'are copied row by row without touching the next row',
+  },
+  {
     mistake: 'SIMD: a result in bfloat16 is written to a copy, and lost',
     file: 'lib/kernels/simd/operands.ts',
     find: "    t.storage !== 'bf16',\n    'result of the simd kernels'",
