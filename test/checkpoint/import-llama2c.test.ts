@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../lib/checkpoint/checkpoint.ts';
 import { importLlama2c, pairsToHalves } from '../../lib/checkpoint/import-llama2c.ts';
@@ -10,6 +9,7 @@ import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { ropeFrequencies, ropeTable } from '../../lib/ops/rope.ts';
 import { sizeOf, tensorOf } from '../../lib/tensor/tensor.ts';
 import { contentsOf, elementAt, faultOf, folderOf, temporaryFolder } from '../helpers/checkpoint-folders.ts';
+import { realModel } from '../helpers/real-model.ts';
 
 /** Sizes in the order of the header. Heads of six: with four, the permutation would be its own inverse. */
 const sizes = { dim: 12, hiddenDim: 10, layers: 2, heads: 2, kvHeads: 1, vocabulary: 7, positions: 5 };
@@ -344,20 +344,23 @@ describe('what is refused', () => {
 
 /** A trained model of others, and what llama2.c itself makes of it. */
 describe('a real model', () => {
-  const real = fileURLToPath(new URL('../../../shared/real/tok105/', import.meta.url));
   /** Enough for attention over many positions to go wrong, and few enough to be quick. */
   const positions = 96;
 
   it.for(['f32', 'f64'] as const)(
     '%s: continues prompts as llama2.c does, to the character',
     (numerics, { skip }) => {
-      if (!existsSync(real)) skip('../shared/real/tok105 is not beside the project');
+      if (!existsSync(realModel)) skip('../shared/real/tok105 is not beside the project');
       const out = join(temporaryFolder(), 'out');
-      importLlama2c({ model: join(real, 'model.bin'), tokenizer: join(real, 'tokenizer.bin'), out });
+      importLlama2c({
+        model: join(realModel, 'model.bin'),
+        tokenizer: join(realModel, 'tokenizer.bin'),
+        out,
+      });
       const checkpoint = openCheckpoint(out);
       const model = checkpoint.loadModel(referenceKernels(numerics));
       checkpoint.close();
-      const cases = JSON.parse(readFileSync(join(real, 'greedy.json'), 'utf8'));
+      const cases = JSON.parse(readFileSync(join(realModel, 'greedy.json'), 'utf8'));
       expect(cases.length).toBe(2);
       for (const { prompt, greedy_text: wanted } of cases) {
         const ids = checkpoint.tokenizer!.encode(prompt);

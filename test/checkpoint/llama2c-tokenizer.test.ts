@@ -10,6 +10,7 @@ import {
 } from '../../lib/checkpoint/llama2c-tokenizer.ts';
 import { CallerError, DataError } from '../../lib/errors.ts';
 import { loadTokenizer, type TextTokenizer } from '../../lib/text/tokenizer.ts';
+import { realModel } from '../helpers/real-model.ts';
 
 /** A tokenizer file by hand. */
 function tokenizerFile(
@@ -458,12 +459,11 @@ describe('llama2cTokenizerJson', () => {
   });
 });
 
-const real = resolve(import.meta.dirname, '../../../shared/real/tok105');
-const missing = !existsSync(real);
+const missing = !existsSync(realModel);
 
 describe('the real character-level vocabulary of 105 tokens', () => {
   const read = (): readonly Llama2cToken[] =>
-    readLlama2cTokenizer(readFileSync(resolve(real, 'tokenizer.bin')), 105, 'tokenizer.bin').tokens;
+    readLlama2cTokenizer(readFileSync(resolve(realModel, 'tokenizer.bin')), 105, 'tokenizer.bin').tokens;
 
   it.skipIf(missing)('is read whole (skipped where the real model is not beside the project)', () => {
     const tokens = read();
@@ -495,7 +495,7 @@ describe('the real character-level vocabulary of 105 tokens', () => {
     'decodes to what llama2.c printed, <unk> included (skipped where the real model is not beside the project)',
     () => {
       const tokenizer = load(read());
-      const runs = JSON.parse(readFileSync(resolve(real, 'greedy.json'), 'utf8')) as {
+      const runs = JSON.parse(readFileSync(resolve(realModel, 'greedy.json'), 'utf8')) as {
         greedy_text: string;
       }[];
       let unknown = 0;

@@ -5,11 +5,11 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { realModel } from '../helpers/real-model.ts';
 import { binary, binaryStdout, init, jsonOf, words, workFolder } from './run.ts';
 
-const folder = fileURLToPath(new URL('../../../shared/real/tok105', import.meta.url));
+const folder = realModel;
 const present = existsSync(folder);
 
 interface Greedy {

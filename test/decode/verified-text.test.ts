@@ -22,14 +22,14 @@ import { seededUniforms } from '../../lib/math/random.ts';
 import type { Model } from '../../lib/model/model.ts';
 import { workFolder } from '../cli/run.ts';
 import { finish } from '../helpers/models.ts';
+import { realModel } from '../helpers/real-model.ts';
 
 const given = process.env.VERIFICATION_PROMPTS;
 const toyPrompts = Number(given ?? 10);
 const realPrompts = Number(given ?? 4);
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const real = join(root, '../../shared/real/tok105');
-const present = existsSync(real);
+const present = existsSync(realModel);
 const kernels = simdKernels();
 
 /** Compares for every prompt, and adds up what was accepted. */
@@ -83,8 +83,8 @@ describe('greedily verified text of trained models', { timeout: 3_600_000 }, () 
       const folder = workFolder();
       const place = (name: string) => join(folder, name);
       importLlama2c({
-        model: join(real, 'model.bin'),
-        tokenizer: join(real, 'tokenizer.bin'),
+        model: join(realModel, 'model.bin'),
+        tokenizer: join(realModel, 'tokenizer.bin'),
         out: place('tok105'),
       });
       const base = openCheckpoint(place('tok105'));
