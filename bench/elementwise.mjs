@@ -48,6 +48,7 @@ function calls(kernels, rows, width) {
     rowSums: () => kernels.rowSums(x, visible, column),
     rowSumsOfSquares: () => kernels.rowSumsOfSquares(x, column),
     rowMaxima: () => kernels.rowMaxima(x, visible, column),
+    rowArgmax: () => kernels.rowArgmax(x, column),
     columnSums: () => kernels.columnSums(x, row),
     expDifferences: () => kernels.expDifferences(x, column, visible, out),
     softmax: () => kernels.softmax(x, visible, out),

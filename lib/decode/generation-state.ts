@@ -99,10 +99,10 @@ export function startGeneration(model: Model, options: GenerateOptions): Generat
     get goesOnWith() {
       return end === null ? segment.at(-1)! : null;
     },
-    choose({ logits, stopProbability }) {
+    choose({ logits, likeliest, stopProbability }) {
       // A token is emitted first and judged after (termination/C5).
       const microIndex = segment.length;
-      const id = choice(logits.data, tokens);
+      const id = choice(logits.data, tokens, likeliest);
       tokens.push(id);
       segment.push(id);
       outputTokens += 1;

@@ -8,10 +8,12 @@ import { CallerError } from '../errors.ts';
 import { isHamburger, type Model } from '../model/model.ts';
 import { argmax } from '../ops/argmax.ts';
 import { checkLimits, generationEnd, type Limits, type MacroStepEnd, macroStepEnd } from './ends.ts';
+import type { MicroStep } from './macro-step.ts';
 import { trainProfile } from './profiles.ts';
 import { startRun } from './run.ts';
 import { startTarget } from './target.ts';
 import { checkConfidenceThreshold, continueConfidence } from './termination.ts';
+import { greedyChoice } from './token-choice.ts';
 
 /** A token that the micro-step decoder drafted: one at micro index 1 or later. */
 export interface JudgedDraft {
@@ -61,6 +63,11 @@ export interface FreeRun {
   readonly macroSteps: number;
 }
 
+/** The greedy choice of a micro-step. */
+function likeliestOf({ logits, likeliest }: MicroStep): number {
+  return greedyChoice(logits.data, [], likeliest);
+}
+
 /**
  * Generates greedily, as `generate` does. Where the threshold ends a macro-step, one more micro-step is run and forgotten.
  *
@@ -86,8 +93,9 @@ export function freeRun(model: Model, options: JudgedRunOptions): FreeRun {
       const macroStep = run.next();
       const segment: number[] = [];
       for (let end: MacroStepEnd | null = null; end === null; ) {
-        const { logits, stopProbability } = macroStep.microStep(segment.at(-1));
-        const id = argmax(logits.data);
+        const microStep = macroStep.microStep(segment.at(-1));
+        const { stopProbability } = microStep;
+        const id = likeliestOf(microStep);
         segment.push(id);
         const soFar = {
           outputTokens: tokens.length + 1,
@@ -103,7 +111,7 @@ export function freeRun(model: Model, options: JudgedRunOptions): FreeRun {
           microIndex: segment.length - 1,
           confidence: continueConfidence(stopProbability!, (value) => value),
           end,
-          heldBack: end === 'confidence' ? argmax(macroStep.microStep(id).logits.data) : null,
+          heldBack: end === 'confidence' ? likeliestOf(macroStep.microStep(id)) : null,
         });
       }
       if (!ended) run.push(segment);

@@ -20,6 +20,8 @@ import { createKvCache } from './kv-cache.ts';
 export interface MicroStep {
   /** `[1, V]` */
   readonly logits: Tensor;
+  /** The token of the largest logit, the lowest id of a tie; `null` if a logit is NaN, or nobody has looked. */
+  readonly likeliest: number | null;
   /** p, a number of the mode; `null` for a plain base, which has no stop head. */
   readonly stopProbability: number | null;
 }
@@ -118,12 +120,17 @@ export function openMacroSteps(
       // 3. Both heads read the same hidden state (stop-head/C1).
       const logits = languageModelHead(model, hidden);
       microTrace.tensor('logits', logits);
+      const count = logits.shape[0]!;
+      const likeliest = kernels.empty([count]);
+      kernels.rowArgmax(logits, likeliest);
       microIndex += 1;
       const p = isHamburger(model) ? stopProbabilities(model, hidden, microTrace) : null;
       const results: MicroStep[] = [];
-      for (let row = 0; row < logits.shape[0]!; row++) {
+      for (let row = 0; row < count; row++) {
+        const id = likeliest.data[row]!;
         results.push({
           logits: logits.rows(row, row + 1),
+          likeliest: Number.isNaN(id) ? null : id,
           stopProbability: p === null ? null : p.data[row]!,
         });
       }

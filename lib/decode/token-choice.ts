@@ -24,11 +24,16 @@ import {
  *
  * @param logits `[V]`
  * @param previousTokens prompt and output so far
+ * @param likeliest the token of the largest logit, the lowest id of a tie, where that is known
  */
-export type TokenChoice = (logits: Elements, previousTokens: readonly number[]) => number;
+export type TokenChoice = (
+  logits: Elements,
+  previousTokens: readonly number[],
+  likeliest?: number | null,
+) => number;
 
 /** The token of the largest logit; the lowest id of a tie (token-choice/C1). */
-export const greedyChoice: TokenChoice = (logits) => argmax(logits);
+export const greedyChoice: TokenChoice = (logits, _previousTokens, likeliest) => likeliest ?? argmax(logits);
 
 /**
  * The token of the largest adjusted logit; the lowest id of a tie (token-choice/C1).

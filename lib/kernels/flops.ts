@@ -47,6 +47,7 @@ export const primitiveFlops: {
   rowDots: (x) => PRODUCT_AND_SUM * x.size,
   rowSums: (_, visible) => total(visible),
   rowMaxima: () => 0,
+  rowArgmax: () => 0,
   columnSums: (x) => x.size,
   add: elementwise(1),
   multiply: elementwise(1),

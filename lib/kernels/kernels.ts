@@ -34,6 +34,9 @@ export interface AdamWNumbers {
   readonly size: number;
 }
 
+/** Binary32 has every integer up to this one. */
+export const LARGEST_ARGMAX_WIDTH = 2 ** 24;
+
 /** The most that a row sees; 0 without rows. */
 export function mostVisible(visible: Visible): number {
   let most = 0;
@@ -144,6 +147,12 @@ export interface Kernels {
 
   /** `out[r] = max_{k < visible[r]} x[r,k]`; NaN if an entry is NaN; -Infinity if there are none. */
   rowMaxima(x: Tensor, visible: Visible, out: Tensor): void;
+
+  /**
+   * `out[r]` is the lowest k of a largest `x[r,k]`; NaN if an entry is NaN. Rows have 1 to {@link LARGEST_ARGMAX_WIDTH} entries, so that each
+   * index is a number of any mode.
+   */
+  rowArgmax(x: Tensor, out: Tensor): void;
 
   /** `out[c] = Σ_r x[r,c]`: left to right over r (`numerics/N5`). */
   columnSums(x: Tensor, out: Tensor): void;

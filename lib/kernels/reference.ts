@@ -161,6 +161,18 @@ export function referenceKernels(numerics: Numerics): Kernels {
       });
     },
 
+    rowArgmax(x, out) {
+      forEachRow(x, (r, start, width) => {
+        let best = 0;
+        for (let k = 0; k < width; k++) {
+          if (Number.isNaN(x.data[start + k]!)) best = Number.NaN;
+          // Behind a NaN `best` stays: nothing is larger than what stands at no index.
+          if (x.data[start + k]! > x.data[start + best]!) best = k;
+        }
+        out.data[r] = best;
+      });
+    },
+
     columnSums(x, out) {
       out.data.fill(0);
       forEachRow(x, (_, start, width) => {

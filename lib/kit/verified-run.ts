@@ -156,6 +156,7 @@ function shownRun({ prompt }: VerifiedTask, profile: Profile, shown: (name: stri
         i += 1;
         return {
           logits: shown(`${micro}.logits`),
+          likeliest: null,
           stopProbability: shown(`${micro}.stop_probability`).data[0]!,
         };
       },

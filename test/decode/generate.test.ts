@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { generate, teacherForced } from '../../lib/decode/generate.ts';
+import { generateBatch } from '../../lib/decode/generate-batch.ts';
 import {
   gptFastProfile,
   hfGenerateProfile,
@@ -14,8 +15,17 @@ import { referenceKernels } from '../../lib/kernels/reference.ts';
 import { simdKernels } from '../../lib/kernels/simd/simd.ts';
 import { seededUniforms } from '../../lib/math/random.ts';
 import { baseOf } from '../../lib/model/model.ts';
+import { argmax } from '../../lib/ops/argmax.ts';
 import { namedTrace, recordTrace } from '../../lib/trace.ts';
-import { finish, hamburgerOf, modelOf, naiveOf, segmentsOf, smallConfig } from '../helpers/models.ts';
+import {
+  finish,
+  hamburgerOf,
+  modelOf,
+  naiveOf,
+  randomWeights,
+  segmentsOf,
+  smallConfig,
+} from '../helpers/models.ts';
 
 const model = hamburgerOf(smallConfig, 'f64');
 const f32Model = hamburgerOf(smallConfig, 'f32');
@@ -144,6 +154,54 @@ describe('generation', () => {
     );
     const ids = tokens.map(({ id }) => id);
     expect(seen).toEqual(ids.map((_, i) => [...prompt, ...ids.slice(0, i)]));
+  });
+
+  it.each([
+    ['reference', referenceKernels('f32')],
+    ['simd', simdKernels()],
+  ])(
+    'token-choice/C1: a choice is told the token of the largest logit, in a batch of its own row: %s',
+    (_, kernels) => {
+      const random = randomWeights();
+      // So few different logits that the largest is often there twice.
+      const given = modelOf(
+        smallConfig,
+        'f32',
+        (name, i) => (name.endsWith('lm_head.weight') ? (i % 24 === 0 ? (i / 24) % 3 : 0) : random(name, i)),
+        kernels,
+      );
+      let told = 0;
+      const choice: TokenChoice = (logits, previousTokens, likeliest) => {
+        expect(likeliest).toBe(argmax(logits));
+        told += 1;
+        return (previousTokens.at(-1)! + 5) % smallConfig.vocabSize;
+      };
+      const requests = [[3], [14, 15], [9, 2, 6]].map((start) => ({
+        prompt: start,
+        maxTokens: 9,
+        confidence: 0.4,
+        choice,
+      }));
+      for (const _ of generateBatch(given, requests)) {
+      }
+      expect(told).toBe(27);
+    },
+  );
+
+  it.each([
+    ['reference', referenceKernels('f32')],
+    ['simd', simdKernels()],
+  ])('token-choice/C2: logits that are NaN are an error, not token 0: %s', (_, kernels) => {
+    const random = randomWeights();
+    const given = modelOf(
+      smallConfig,
+      'f32',
+      (name, i) => (name.endsWith('lm_head.weight') && i === 24 * 7 ? Number.NaN : random(name, i)),
+      kernels,
+    );
+    expect(() => finish(generate(given, { prompt, maxTokens: 1 }))).toThrow(
+      'token-choice/C2: logit 7: expected a number, found NaN',
+    );
   });
 
   it('log-probabilities/C1: of every token on request; a number of alternatives that is none is refused', () => {

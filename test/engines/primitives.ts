@@ -155,6 +155,14 @@ export const CASES: Readonly<Record<Primitive, Case>> = {
     kernels.rowMaxima(operand(M, K), visibleEntries(M, K), out);
     return out;
   },
+  rowArgmax(kernels, operand, { M, K }) {
+    const out = kernels.empty([M]);
+    // The largest of few values stands at several places.
+    const x = operand(M, K);
+    for (let i = 0; i < x.size; i++) x.data[i] = Math.round(2 * x.data[i]!);
+    kernels.rowArgmax(x, out);
+    return out;
+  },
   columnSums(kernels, operand, { M, K }) {
     const out = kernels.empty([M]);
     kernels.columnSums(operand(K, M), out);

@@ -202,6 +202,17 @@ describe.each(['f64', 'f32'] as const)('reference kernels, %s', (numerics) => {
     expect(maxima([-20000, -30000])).toEqual([-20000]);
   });
 
+  it('rowArgmax: the first of the largest; NaN wherever one stands, also before a larger number and behind it', () => {
+    const best = (...values: number[]) =>
+      result([1], (out) => kernels.rowArgmax(tensor([1, values.length], values), out))[0];
+    expect([best(3), best(1, 3, 2, 3), best(-3, -2, -4), best(-Infinity, -Infinity)]).toEqual([0, 1, 1, 0]);
+    expect([best(-1, -0, 0), best(-1, 0, -0)]).toEqual([1, 1]);
+    expect([best(Number.NaN, 1), best(1, Number.NaN), best(1, Number.NaN, 2)]).toEqual(
+      Array(3).fill(Number.NaN),
+    );
+    expect(result([2], (out) => kernels.rowArgmax(tensor([2, 2], [1, 2, 4, 3]), out))).toEqual([1, 0]);
+  });
+
   it('columnSums: left to right over the rows', () => {
     const x = tensor([3, 2], [1, 0.1, 2 ** -24, 0.2, 2 ** -24, 0.3]);
     const expected = [

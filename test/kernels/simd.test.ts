@@ -296,10 +296,44 @@ describe('simd kernels give the bits of the reference kernels', () => {
       [-0, -0],
       [1, Number.NaN, 3],
       [-3, -2, -0, -1, -0, 0],
+      [...Array(15).fill(-0), 0, ...Array(3).fill(-0)],
+      [...Array(18).fill(-0), 0],
+      Array(19).fill(-0),
+      [...Array(17).fill(-5), Number.NaN],
     ]) {
       compare('rowMaxima', [tensorOf('f32', [1, values.length], values)], [1], (k, [t], out) =>
         k.rowMaxima(t!, [values.length], out),
       );
+    }
+  });
+
+  it('rowArgmax: the first of equal ones and of +0 and -0, NaN wherever it stands, nothing but -Infinity', () => {
+    fc.assert(
+      fc.property(fc.nat(), kind, dimension, K, (seed, of, rows, width) => {
+        if (width === 0) return;
+        const [x] = tensors(seed, of, [rows, width]);
+        // Few different numbers, each of them at many places.
+        const signs = tensorOf('f32', [rows, width], x!.data.map(Math.sign));
+        const never = tensorOf('f32', [rows, width], x!.data.fill(-Infinity));
+        for (const t of [x!, signs, never]) {
+          compare(`rowArgmax width ${width}`, [t], [rows], (k, [u], out) => k.rowArgmax(u!, out));
+        }
+      }),
+      options,
+    );
+    for (const width of [1, 3, 4, 15, 16, 17, 33]) {
+      for (let at = 0; at < width; at++) {
+        const row = Array(width).fill(-2);
+        for (const value of [-1, 0, Infinity, Number.NaN]) {
+          row[at] = value;
+          compare(
+            `rowArgmax ${value} at ${at} of ${width}`,
+            [tensorOf('f32', [1, width], row)],
+            [1],
+            (k, [t], out) => k.rowArgmax(t!, out),
+          );
+        }
+      }
     }
   });
 

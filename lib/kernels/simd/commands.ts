@@ -34,6 +34,7 @@ const OPERATIONS = [
   'multiplyRow',
   'rmsNorm',
   'rotateHalves',
+  'rowArgmax',
   'rowDots',
   'rowMaxima',
   'rowSums',

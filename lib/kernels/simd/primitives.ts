@@ -217,6 +217,14 @@ export function primitivesOver(wasm: Operations, at: Operands): Omit<Kernels, Te
       at.finish();
     },
 
+    rowArgmax(x, out) {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      if (rows > 0) checkLength('rowArgmax', out, rows);
+      wasm.rowArgmax(at.input(x), at.output(out), rows, width);
+      at.finish();
+    },
+
     columnSums(x, out) {
       const width = widthOf(x);
       checkLength('columnSums', out, width);

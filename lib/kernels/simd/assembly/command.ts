@@ -26,17 +26,18 @@ export const MULTIPLY_COLUMN = 16;
 export const MULTIPLY_ROW = 17;
 export const RMS_NORM = 18;
 export const ROTATE_HALVES = 19;
-export const ROW_DOTS = 20;
-export const ROW_MAXIMA = 21;
-export const ROW_SUMS = 22;
-export const ROW_SUMS_OF_SQUARES = 23;
-export const SCALE = 24;
-export const SIGMOID = 25;
-export const SILU = 26;
-export const SILU_GRADIENT = 27;
-export const SOFTMAX = 28;
-export const SUBTRACT_COLUMN = 29;
-export const WIDEN = 30;
+export const ROW_ARGMAX = 20;
+export const ROW_DOTS = 21;
+export const ROW_MAXIMA = 22;
+export const ROW_SUMS = 23;
+export const ROW_SUMS_OF_SQUARES = 24;
+export const SCALE = 25;
+export const SIGMOID = 26;
+export const SILU = 27;
+export const SILU_GRADIENT = 28;
+export const SOFTMAX = 29;
+export const SUBTRACT_COLUMN = 30;
+export const WIDEN = 31;
 
 /** The operation of the command at `c`. */
 // @ts-ignore: decorator

@@ -40,6 +40,7 @@ function perform(c: usize, chunk: i32, count: i32): void {
     case command.RMS_NORM: return elementwise.rmsNorm(u(c, 0), u(c, 1), x(c, 2), u(c, 3), u(c, 4), u(c, 5), u(c, 6));
     case command.ROTATE_HALVES:
       return elementwise.rotateHalves(u(c, 0), u(c, 1), u(c, 2), u(c, 3), u(c, 4), u(c, 5), u(c, 6));
+    case command.ROW_ARGMAX: return elementwise.rowArgmax(u(c, 0), u(c, 1), u(c, 2), u(c, 3));
     case command.ROW_DOTS: return rowDots(u(c, 0), u(c, 1), u(c, 2), u(c, 3), u(c, 4));
     case command.ROW_MAXIMA: return elementwise.rowMaxima(u(c, 0), u(c, 1), u(c, 2), u(c, 3), u(c, 4));
     case command.ROW_SUMS: return rowSums(u(c, 0), u(c, 1), u(c, 2), u(c, 3), u(c, 4));
