@@ -159,11 +159,20 @@ function exp4(x: v128): v128 {
 /** `exp(x[c] - subtrahend)` for `c < count`, otherwise 0. */
 function expDifferencesOfRow(x: usize, subtrahend: f32, count: usize, out: usize, width: usize): void {
   const subtrahends = f32x4.splat(subtrahend);
-  const rest = <i32>(count & 3);
-  const whole: usize = (count & ~3) << 2;
   let i: usize = 0;
-  for (; i < whole; i += 16) v128.store(out + i, exp4(f32x4.sub(v128.load(x + i), subtrahends)));
-  if (rest) storeLeading(out + i, exp4(f32x4.sub(loadLeading<f32>(x + i, rest), subtrahends)), rest);
+  let left: i32 = <i32>count;
+  // Eight at a time, because an exponential is a long chain of operations that wait for each other.
+  for (; left >= 8; left -= 8, i += 32) {
+    const first = exp4(f32x4.sub(v128.load(x + i), subtrahends));
+    const second = exp4(f32x4.sub(v128.load(x + i, 16), subtrahends));
+    v128.store(out + i, first);
+    v128.store(out + i, second, 16);
+  }
+  for (; left > 0; left -= 4, i += 16) {
+    const result = exp4(f32x4.sub(v128.load(x + i), subtrahends));
+    if (left >= 4) v128.store(out + i, result);
+    else storeLeading(out + i, result, left);
+  }
   memory.fill(out + (count << 2), 0, (width - count) << 2);
 }
 
@@ -218,7 +227,15 @@ export function silu(x: usize, out: usize, count: usize): void {
 /** `silu(gate) * up`. */
 export function gatedSilu(gate: usize, up: usize, out: usize, count: usize): void {
   let i: usize = 0;
-  for (let left: i32 = <i32>count; left > 0; left -= 4, i += 16) {
+  let left: i32 = <i32>count;
+  // Eight at a time, as above.
+  for (; left >= 8; left -= 8, i += 32) {
+    const first = f32x4.mul(silu4(v128.load(gate + i)), v128.load(up + i));
+    const second = f32x4.mul(silu4(v128.load(gate + i, 16)), v128.load(up + i, 16));
+    v128.store(out + i, first);
+    v128.store(out + i, second, 16);
+  }
+  for (; left > 0; left -= 4, i += 16) {
     const result = f32x4.mul(silu4(v128.load(gate + i)), v128.load(up + i));
     if (left >= 4) v128.store(out + i, result);
     else storeLeading(out + i, result, left);
