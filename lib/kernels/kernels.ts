@@ -34,9 +34,6 @@ export interface AdamWNumbers {
   readonly size: number;
 }
 
-/** Binary32 has every integer up to this one. */
-export const LARGEST_ARGMAX_WIDTH = 2 ** 24;
-
 /** The most that a row sees; 0 without rows. */
 export function mostVisible(visible: Visible): number {
   let most = 0;
@@ -149,8 +146,8 @@ export interface Kernels {
   rowMaxima(x: Tensor, visible: Visible, out: Tensor): void;
 
   /**
-   * `out[r]` is the lowest k of a largest `x[r,k]`; NaN if an entry is NaN. Rows have 1 to {@link LARGEST_ARGMAX_WIDTH} entries, so that each
-   * index is a number of any mode.
+   * `out[r]` is the lowest k of a largest `x[r,k]`; NaN if an entry is NaN. Rows have 1 to 2^24 entries, so that each index is a number of
+   * any mode.
    */
   rowArgmax(x: Tensor, out: Tensor): void;
 
