@@ -248,6 +248,17 @@ describe('simd kernels give the bits of the reference kernels', () => {
     );
   });
 
+  it('attention of a single row over so many entries that values are fetched into the caches first: not one is lost, or read beyond', () => {
+    const [H, Hkv, size] = [6, 3, 20];
+    // Just below 2^18 bytes of values, and above: whole blocks of 64 rows, and up to 63 rows more.
+    for (const S of [1092, 1093, 1152, 1153, 1154, 1155, 1215]) {
+      const operands = tensors(S, 'ordinary', [1, H, size], [S, Hkv, size], [S, Hkv, size]);
+      compare(`attention over ${S} entries`, operands, [1, H, size], (k, [x, y, z], out) =>
+        k.attention({ queries: x!, keys: y!, values: z!, visible: [S] }, 0.5, null, out),
+      );
+    }
+  });
+
   it('attention of a single row, as in decoding, over many entries', () => {
     const small = fc.integer({ min: 1, max: 4 });
     fc.assert(

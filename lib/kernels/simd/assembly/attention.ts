@@ -5,6 +5,15 @@
 import { dot, dots, fourShortDots } from './dot-products';
 import { addFourScaled, addScaled, scale as scaled, softmax, softmaxOfRow } from './elementwise';
 import { product, visibleProduct } from './left-to-right';
+import { threadScratch } from './layout';
+
+/** Bytes of values from which on they are fetched before they are summed up: those of other layers have taken their place in the caches. */
+const FAR: usize = 1 << 18;
+
+/** Rows that are fetched together: few enough to stay in the first caches, enough for streams along which a processor reads ahead. */
+const ROWS_FETCHED: usize = 64;
+
+const CACHE_LINE: usize = 64;
 
 export function scoresOfHead(
   h: usize, queries: usize, keys: usize, out: usize, H: usize, Hkv: usize, T: usize, S: usize, size: usize,
@@ -26,6 +35,23 @@ export function contextOfHead(
     weights + h * T * (S << 2), S << 2, values + g * width, Hkv * width, visible, out + h * width, H * width, T, size,
     resume,
   );
+}
+
+/**
+ * Reads `bytes` bytes of each of some rows, as four streams, so that they are in the caches: what is summed up row after row is one stream, and a
+ * processor fetches that at half of the rate.
+ */
+function fetch(row: usize, rows: usize, stride: usize, bytes: usize): void {
+  const quarter = (rows >> 2) * stride;
+  let read = i32x4.splat(0);
+  for (const end = row + quarter; row < end; row += stride) {
+    for (let p = row; p < row + bytes; p += CACHE_LINE) {
+      const half = v128.or(v128.load(p), v128.load(p + quarter));
+      read = v128.or(read, v128.or(half, v128.or(v128.load(p + 2 * quarter), v128.load(p + 3 * quarter))));
+    }
+  }
+  // Written somewhere, or the compiler would leave out all of it.
+  v128.store(threadScratch(), read);
 }
 
 /**
@@ -57,8 +83,10 @@ function attentionOfRow(
     softmaxOfRow(row, count, row, S);
   }
   memory.fill(out + from * width, 0, (to - from) * width);
-  const whole = count & ~3;
+  const whole = count & ~3, isFar = count * stride >= FAR;
+  const first = (from / group) * width, bytes = ((to - 1) / group + 1) * width - first;
   for (let j: usize = 0; j < whole; j += 4, values += stride << 2) {
+    if (isFar && j % ROWS_FETCHED == 0) fetch(values + first, min<usize>(ROWS_FETCHED, whole - j), stride, bytes);
     for (let h = from; h < to; h++) {
       addFourScaled(values + (h / group) * width, stride, weights + h * ofHead + (j << 2), out + h * width, size);
     }
