@@ -1509,6 +1509,22 @@ export const mutations: readonly Mutation[] = [
     caughtBy: 'matmulNT: any number of rows and columns, blocks left over',
   },
   {
+    mistake: 'SIMD: of rows that go together in blocks, the last of an odd number are left out',
+    file: 'lib/kernels/simd/assembly/dot-products.ts',
+    find: '    if (m < M) {\n      const aRow',
+    replace: '    if (false) {\n      const aRow',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'matmulNT: any number of rows and columns',
+  },
+  {
+    mistake: 'SIMD: a block of rows is larger than what is left',
+    file: 'lib/kernels/simd/assembly/dot-products.ts',
+    find: 'const rows: usize = min<usize>(((M - m) / left + 1) & ~1, M - m);',
+    replace: 'const rows: usize = ((M - m) / left + 1) & ~1;',
+    test: 'test/kernels/simd.test.ts',
+    caughtBy: 'more rows than go together',
+  },
+  {
     mistake: 'SIMD: a part of a long row is taken for the next one, too',
     file: 'lib/kernels/simd/assembly/dot-products.ts',
     find: 'b += part * sizeof<B>();\n    furtherPart',

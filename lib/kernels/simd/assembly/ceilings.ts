@@ -16,7 +16,7 @@ export function multiplyAdds(rows: usize, K: usize, walks: i32, sums: usize): vo
   const stride = (K << 2) + APART;
   for (let i = 0; i < walks; i++) {
     const vector: usize = <usize>(i & 3) << 4;
-    walk<f32, f32>(rows + vector, stride, rows + 4 * stride + vector, stride, K, 0, sums);
+    walk<f32>(rows + vector, stride, rows + 4 * stride + vector, stride, K, 0, sums);
   }
 }
 

@@ -16,8 +16,14 @@ import {
   fourTrees, loadLeading, multiplyAdd, storeEight, storeLanes, tree, vector0, vector1, vector2, vector3,
 } from './vectors';
 
-/** Rows of `b` that all rows of `a` use before the next ones: they stay in the second-level cache. */
-const BLOCK_BYTES: usize = 65536;
+/** Rows of `a` that go together with all rows of `b`: they stay in the second-level cache. */
+const BLOCK_BYTES: usize = 1 << 18;
+
+/** Rows of each stream along `b` that go together with all rows of `a` of a block. */
+const TOGETHER: usize = 4;
+
+/** Rows of `a` that go together however long they are: so many that reading `b` takes less than computing. */
+const LEAST_OF_BLOCK: usize = 8;
 
 /** The most elements of a row that are walked before another row is: so few that a processor sees all rows being read. */
 const MOST_OF_PART: usize = 160;
@@ -171,64 +177,63 @@ export function rowTimes<B>(a: usize, b: usize, bStride: usize, out: usize, N: u
   for (let n: usize = quarter << 2; n < N; n++) f32.store(out + (n << 2), dot<B>(a, b + n * bStride, K));
 }
 
-/** One walk of {@link tile} over one of the four vectors, which has `rest` terms of the tail. Its sums go to `scratch`. */
+/**
+ * One walk of {@link tile} over one of the four vectors, which has `rest` terms of the tail, from those of the first rows at `b` and `a`. Its sums
+ * go to `scratch`.
+ */
 // @ts-ignore: decorator
 @inline
-export function walk<P, Q>(
-  p: usize, pStride: usize, q: usize, qStride: usize, whole: usize, rest: i32, scratch: usize,
-): void {
+export function walk<B>(b: usize, far: usize, a: usize, aStride: usize, whole: usize, rest: i32, scratch: usize): void {
   let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
-  for (const end = p + whole * sizeof<P>(); p < end; p += 16 * sizeof<P>(), q += 16 * sizeof<Q>()) {
-    const y0 = vector0<Q>(q), y1 = vector0<Q>(q + qStride);
-    let x = vector0<P>(p);
-    s00 = multiplyAdd(s00, x, y0);
-    s01 = multiplyAdd(s01, x, y1);
-    x = vector0<P>(p + pStride);
-    s10 = multiplyAdd(s10, x, y0);
-    s11 = multiplyAdd(s11, x, y1);
-    x = vector0<P>(p + 2 * pStride);
-    s20 = multiplyAdd(s20, x, y0);
-    s21 = multiplyAdd(s21, x, y1);
-    x = vector0<P>(p + 3 * pStride);
-    s30 = multiplyAdd(s30, x, y0);
-    s31 = multiplyAdd(s31, x, y1);
+  for (const end = a + (whole << 2); a < end; a += 64, b += 16 * sizeof<B>()) {
+    const x0 = vector0<f32>(a), x1 = vector0<f32>(a + aStride);
+    let y = vector0<B>(b);
+    s00 = multiplyAdd(s00, x0, y);
+    s01 = multiplyAdd(s01, x1, y);
+    y = vector0<B>(b + far);
+    s10 = multiplyAdd(s10, x0, y);
+    s11 = multiplyAdd(s11, x1, y);
+    y = vector0<B>(b + 2 * far);
+    s20 = multiplyAdd(s20, x0, y);
+    s21 = multiplyAdd(s21, x1, y);
+    y = vector0<B>(b + 3 * far);
+    s30 = multiplyAdd(s30, x0, y);
+    s31 = multiplyAdd(s31, x1, y);
   }
   if (rest > 0) {
-    const y0 = loadLeading<Q>(q, rest), y1 = loadLeading<Q>(q + qStride, rest);
-    let x = loadLeading<P>(p, rest);
-    s00 = multiplyAdd(s00, x, y0);
-    s01 = multiplyAdd(s01, x, y1);
-    x = loadLeading<P>(p + pStride, rest);
-    s10 = multiplyAdd(s10, x, y0);
-    s11 = multiplyAdd(s11, x, y1);
-    x = loadLeading<P>(p + 2 * pStride, rest);
-    s20 = multiplyAdd(s20, x, y0);
-    s21 = multiplyAdd(s21, x, y1);
-    x = loadLeading<P>(p + 3 * pStride, rest);
-    s30 = multiplyAdd(s30, x, y0);
-    s31 = multiplyAdd(s31, x, y1);
+    const x0 = loadLeading<f32>(a, rest), x1 = loadLeading<f32>(a + aStride, rest);
+    let y = loadLeading<B>(b, rest);
+    s00 = multiplyAdd(s00, x0, y);
+    s01 = multiplyAdd(s01, x1, y);
+    y = loadLeading<B>(b + far, rest);
+    s10 = multiplyAdd(s10, x0, y);
+    s11 = multiplyAdd(s11, x1, y);
+    y = loadLeading<B>(b + 2 * far, rest);
+    s20 = multiplyAdd(s20, x0, y);
+    s21 = multiplyAdd(s21, x1, y);
+    y = loadLeading<B>(b + 3 * far, rest);
+    s30 = multiplyAdd(s30, x0, y);
+    s31 = multiplyAdd(s31, x1, y);
   }
   storeEight(scratch, s00, s01, s10, s11, s20, s21, s30, s31);
 }
 
 /**
- * Four rows at `p` with two rows at `q`: eight dot products in four walks, one vector of each at a time. Result (i, j) goes to
- * `out + i * pOut + j * qOut`. A product does not depend on the order of its factors, so `p` may be either operand.
+ * Two rows of `a` with four rows that begin at `b` and lie `far` bytes apart: eight dot products in four walks, one vector of each at a time. The
+ * results of a row of `a` are `outFar` bytes apart, those of the two rows `outStride`.
  */
-function tile<P, Q>(
-  p: usize, pStride: usize, q: usize, qStride: usize, out: usize, pOut: usize, qOut: usize, K: usize,
+function tile<B>(
+  a: usize, aStride: usize, b: usize, far: usize, out: usize, outStride: usize, outFar: usize, K: usize,
 ): void {
   const rest: i32 = <i32>(K & 15);
   const scratch = threadScratch();
   for (let w: usize = 0; w < 4; w++) {
-    walk<P, Q>(
-      p + 4 * w * sizeof<P>(), pStride, q + 4 * w * sizeof<Q>(), qStride, K & ~15, rest - <i32>(w << 2), scratch + (w << 7),
-    );
+    walk<B>(b + 4 * w * sizeof<B>(), far, a + (w << 4), aStride, K & ~15, rest - <i32>(w << 2), scratch + (w << 7));
   }
   for (let j: usize = 0; j < 2; j++) {
     const sums = scratch + (j << 4);
     const results = fourTrees(ofWalks(sums), ofWalks(sums + 32), ofWalks(sums + 64), ofWalks(sums + 96));
-    storeLanes(out + j * qOut, pOut, results);
+    storeLanes(out + j * outStride, outFar, results);
   }
 }
 
@@ -241,6 +246,33 @@ function ofWalks(sums: usize): v128 {
   );
 }
 
+/**
+ * Some rows of `a` with `N` rows of `b`, which are walked as four streams, as by {@link rowTimes}. A few rows of each stream go with all of `a`
+ * before the next: memory is read while they are computed, and what is written is next to each other.
+ */
+function rowsTimes<B>(
+  a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
+): void {
+  const quarter = N >> 2, far = quarter * bStride, part = partOf(K);
+  for (let first: usize = 0; first < quarter; first += TOGETHER) {
+    const end = min<usize>(first + TOGETHER, quarter);
+    let m: usize = 0;
+    for (; m + 2 <= M; m += 2) {
+      const aRow = a + m * aStride, outRow = out + m * outStride;
+      for (let n = first; n < end; n++) {
+        tile<B>(aRow, aStride, b + n * bStride, far, outRow + (n << 2), outStride, quarter << 2, K);
+      }
+    }
+    if (m < M) {
+      const aRow = a + m * aStride, outRow = out + m * outStride;
+      for (let n = first; n < end; n++) fourDots<B>(aRow, b + n * bStride, far, outRow + (n << 2), quarter << 2, K, part);
+    }
+  }
+  for (let n = quarter << 2; n < N; n++) {
+    for (let m: usize = 0; m < M; m++) f32.store(out + m * outStride + (n << 2), dot<B>(a + m * aStride, b + n * bStride, K));
+  }
+}
+
 /** `out[m,n] = Σ_k a[m,k] * b[n,k]`. */
 export function dots<B>(
   a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
@@ -249,34 +281,12 @@ export function dots<B>(
     rowTimes<B>(a, b, bStride, out, N, K);
     return;
   }
-  const block: usize = max<usize>(BLOCK_BYTES / max<usize>(K * sizeof<B>(), 1), 4) & ~3;
-  for (let first: usize = 0; first < N; first += block, b += block * bStride, out += block << 2) {
-    const count: usize = min<usize>(block, N - first);
-    let m: usize = 0;
-    let aRow = a, outRow = out;
-    // Four rows of a with two of b, then two rows of a with four of b, then the last row.
-    for (; m + 4 <= M; m += 4, aRow += aStride << 2, outRow += outStride << 2) {
-      let n: usize = 0;
-      for (; n + 2 <= count; n += 2) {
-        tile<f32, B>(aRow, aStride, b + n * bStride, bStride, outRow + (n << 2), outStride, 4, K);
-      }
-      if (n < count) {
-        for (let i: usize = 0; i < 4; i++) {
-          f32.store(outRow + i * outStride + (n << 2), dot<B>(aRow + i * aStride, b + n * bStride, K));
-        }
-      }
-    }
-    for (; m + 2 <= M; m += 2, aRow += aStride << 1, outRow += outStride << 1) {
-      let n: usize = 0;
-      for (; n + 4 <= count; n += 4) {
-        tile<B, f32>(b + n * bStride, bStride, aRow, aStride, outRow + (n << 2), 4, outStride, K);
-      }
-      for (; n < count; n++) {
-        f32.store(outRow + (n << 2), dot<B>(aRow, b + n * bStride, K));
-        f32.store(outRow + outStride + (n << 2), dot<B>(aRow + aStride, b + n * bStride, K));
-      }
-    }
-    if (m < M) rowTimes<B>(aRow, b, bStride, outRow, count, K);
+  const most: usize = max<usize>(BLOCK_BYTES / max<usize>(K << 2, 1), LEAST_OF_BLOCK), blocks: usize = (M + most - 1) / most;
+  for (let left = blocks, m: usize = 0; left > 0; left--) {
+    // Equal ones, but for what is left over: a block of one row would take as long as one of several.
+    const rows: usize = min<usize>(((M - m) / left + 1) & ~1, M - m);
+    rowsTimes<B>(a + m * aStride, aStride, b, bStride, out + m * outStride, outStride, rows, N, K);
+    m += rows;
   }
 }
 
