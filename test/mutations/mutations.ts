@@ -1439,7 +1439,7 @@ export const mutations: readonly Mutation[] = [
   {
     mistake: 'SIMD: the largest of a row passes over NaN',
     file: 'lib/kernels/simd/assembly/elementwise.ts',
-    find: 'if (v128.any_true(isNaN)) return NaN;',
+    find: 'if (v128.any_true(unordered)) return NaN;',
     replace: '',
     test: 'test/kernels/simd.test.ts',
     caughtBy: 'rowArgmax: the first of equal ones',

@@ -16,7 +16,7 @@ import {
   fourTrees, loadLeading, multiplyAdd, storeEight, storeLanes, tree, vector0, vector1, vector2, vector3,
 } from './vectors';
 
-/** Rows of `a` that go together with all rows of `b`: they stay in the second-level cache. */
+/** Bytes of the rows of `a` that go together with all rows of `b`: they stay in the second-level cache. */
 const BLOCK_BYTES: usize = 1 << 18;
 
 /** Rows of each stream along `b` that go together with all rows of `a` of a block. */

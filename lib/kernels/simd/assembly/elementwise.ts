@@ -274,22 +274,22 @@ export function sigmoid(x: usize, out: usize, count: usize): void {
 function maximum(x: usize, K: usize): f32 {
   let left: i32 = <i32>K, p = x;
   // Four at a time that do not wait for each other.
-  let m0 = f32x4.splat(-Infinity), m1 = m0, m2 = m0, m3 = m0, isNaN = i32x4.splat(0);
+  let m0 = f32x4.splat(-Infinity), m1 = m0, m2 = m0, m3 = m0, unordered = i32x4.splat(0);
   for (; left >= 16; left -= 16, p += 64) {
     const x0 = v128.load(p), x1 = v128.load(p, 16), x2 = v128.load(p, 32), x3 = v128.load(p, 48);
     m0 = f32x4.pmax(m0, x0);
     m1 = f32x4.pmax(m1, x1);
     m2 = f32x4.pmax(m2, x2);
     m3 = f32x4.pmax(m3, x3);
-    isNaN = v128.or(isNaN, v128.or(v128.or(nans(x0), nans(x1)), v128.or(nans(x2), nans(x3))));
+    unordered = v128.or(unordered, v128.or(v128.or(nans(x0), nans(x1)), v128.or(nans(x2), nans(x3))));
   }
   for (; left > 0; left -= 4, p += 16) {
     // Beyond the end, the numbers that are the least already.
     const x0 = v128.bitselect(v128.load(p), m1, leading(left));
     m0 = f32x4.pmax(m0, x0);
-    isNaN = v128.or(isNaN, nans(x0));
+    unordered = v128.or(unordered, nans(x0));
   }
-  if (v128.any_true(isNaN)) return NaN;
+  if (v128.any_true(unordered)) return NaN;
   const maxima = f32x4.pmax(f32x4.pmax(m0, m1), f32x4.pmax(m2, m3));
   const result = max<f32>(
     max<f32>(f32x4.extract_lane(maxima, 0), f32x4.extract_lane(maxima, 1)),
