@@ -146,7 +146,7 @@ export interface Kernels {
   rowMaxima(x: Tensor, visible: Visible, out: Tensor): void;
 
   /**
-   * `out[r]` is the lowest k of a largest `x[r,k]`; NaN if an entry is NaN. Rows have 1 to 2^24 entries, so that each index is a number of
+   * `out[r]` is the lowest k of a largest `x[r,k]`, as greedy choice takes it (`token-choice/C1`); NaN if an entry is NaN. Rows have 1 to 2^24 entries, so that each index is a number of
    * any mode.
    */
   rowArgmax(x: Tensor, out: Tensor): void;

@@ -56,6 +56,28 @@ export function primitivesOver(wasm: Operations, at: Operands): Omit<Kernels, Te
       at.finish();
     };
 
+  /** One number of each row. */
+  const ofRows =
+    (name: 'rowArgmax' | 'rowSumsOfSquares'): Kernels['rowArgmax'] =>
+    (x, out) => {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      if (rows > 0) checkLength(name, out, rows);
+      wasm[name](at.input(x), at.output(out), rows, width);
+      at.finish();
+    };
+
+  /** One number of what is visible of each row. */
+  const ofVisible =
+    (name: 'rowMaxima' | 'rowSums'): Kernels['rowMaxima'] =>
+    (x, visible, out) => {
+      const width = widthOf(x);
+      const rows = rowsOf(x, width);
+      if (rows > 0) checkLength(name, out, rows);
+      wasm[name](at.input(x), at.visible(visible, rows, width), at.output(out), rows, width);
+      at.finish();
+    };
+
   /** Element (m, k) of `a` lies `m * aRow + k * aStep` bytes behind its first. */
   const leftToRight = (
     a: Matrix,
@@ -184,14 +206,6 @@ export function primitivesOver(wasm: Operations, at: Operands): Omit<Kernels, Te
       at.finish();
     },
 
-    rowSumsOfSquares(x, out) {
-      const width = widthOf(x);
-      const rows = rowsOf(x, width);
-      if (rows > 0) checkLength('rowSumsOfSquares', out, rows);
-      wasm.rowSumsOfSquares(at.input(x), at.output(out), rows, width);
-      at.finish();
-    },
-
     rowDots(x, y, out) {
       const width = widthOf(x);
       const rows = rowsOf(x, width);
@@ -201,29 +215,10 @@ export function primitivesOver(wasm: Operations, at: Operands): Omit<Kernels, Te
       at.finish();
     },
 
-    rowSums(x, visible, out) {
-      const width = widthOf(x);
-      const rows = rowsOf(x, width);
-      if (rows > 0) checkLength('rowSums', out, rows);
-      wasm.rowSums(at.input(x), at.visible(visible, rows, width), at.output(out), rows, width);
-      at.finish();
-    },
-
-    rowMaxima(x, visible, out) {
-      const width = widthOf(x);
-      const rows = rowsOf(x, width);
-      if (rows > 0) checkLength('rowMaxima', out, rows);
-      wasm.rowMaxima(at.input(x), at.visible(visible, rows, width), at.output(out), rows, width);
-      at.finish();
-    },
-
-    rowArgmax(x, out) {
-      const width = widthOf(x);
-      const rows = rowsOf(x, width);
-      if (rows > 0) checkLength('rowArgmax', out, rows);
-      wasm.rowArgmax(at.input(x), at.output(out), rows, width);
-      at.finish();
-    },
+    rowSumsOfSquares: ofRows('rowSumsOfSquares'),
+    rowArgmax: ofRows('rowArgmax'),
+    rowSums: ofVisible('rowSums'),
+    rowMaxima: ofVisible('rowMaxima'),
 
     columnSums(x, out) {
       const width = widthOf(x);

@@ -166,18 +166,6 @@ function fourDots<B>(a: usize, b: usize, far: usize, out: usize, outFar: usize, 
 }
 
 /**
- * One row of `a` with `N` rows of `b`. The rows are walked as four streams, each a quarter of `b`: a processor that fetches
- * ahead of each stream reads memory faster than along one.
- */
-export function rowTimes<B>(a: usize, b: usize, bStride: usize, out: usize, N: usize, K: usize): void {
-  const quarter = N >> 2, part = partOf(K);
-  for (let n: usize = 0; n < quarter; n++) {
-    fourDots<B>(a, b + n * bStride, quarter * bStride, out + (n << 2), quarter << 2, K, part);
-  }
-  for (let n: usize = quarter << 2; n < N; n++) f32.store(out + (n << 2), dot<B>(a, b + n * bStride, K));
-}
-
-/**
  * One walk of {@link tile} over one of the four vectors, which has `rest` terms of the tail, from those of the first rows at `b` and `a`. Its sums
  * go to `scratch`.
  */
@@ -247,8 +235,9 @@ function ofWalks(sums: usize): v128 {
 }
 
 /**
- * Some rows of `a` with `N` rows of `b`, which are walked as four streams, as by {@link rowTimes}. A few rows of each stream go with all of `a`
- * before the next: memory is read while they are computed, and what is written is next to each other.
+ * Some rows of `a` with `N` rows of `b`, which are walked as four streams, each a quarter of `b`: a processor that fetches ahead of each stream
+ * reads memory faster than along one. A few rows of each stream go with all of `a` before the next: memory is read while they are computed, and
+ * what is written is next to each other.
  */
 function rowsTimes<B>(
   a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
@@ -277,10 +266,6 @@ function rowsTimes<B>(
 export function dots<B>(
   a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
 ): void {
-  if (M == 1) {
-    rowTimes<B>(a, b, bStride, out, N, K);
-    return;
-  }
   const most: usize = max<usize>(BLOCK_BYTES / max<usize>(K << 2, 1), LEAST_OF_BLOCK), blocks: usize = (M + most - 1) / most;
   for (let left = blocks, m: usize = 0; left > 0; left--) {
     // Equal ones, but for what is left over: a block of one row would take as long as one of several.
