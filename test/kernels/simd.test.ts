@@ -131,6 +131,18 @@ describe('simd kernels give the bits of the reference kernels', () => {
     }
   });
 
+  it('matmulNT: more columns than four streams go along, and what is left over', () => {
+    const K = 9001;
+    const [x, y] = tensors(10, 'ordinary', [3, K], [117, K]);
+    for (const M of [1, 2, 3]) {
+      for (const N of [48, 49, 64, 117]) {
+        compare(`matmulNT [${M}, ${K}] by [${N}, ${K}]`, [x!, y!], [M, N], (k, [a, b], out) =>
+          k.matmulNT(a!.rows(0, M).matrix(), b!.rows(0, N).matrix(), out.matrix()),
+        );
+      }
+    }
+  });
+
   it('matmulNT of one row, as in decoding: short rows and rows of several parts, with every tail', () => {
     for (let length = 150; length <= 340; length++) {
       const operands = tensors(length, 'ordinary', [1, length], [9, length]);

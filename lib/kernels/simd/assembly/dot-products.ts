@@ -19,6 +19,9 @@ import {
 /** Bytes of the rows of `a` that go together with all rows of `b`: they stay in the second-level cache. */
 const BLOCK_BYTES: usize = 1 << 18;
 
+/** Bytes of `b` along which four streams go: further apart, they are read 2 % more slowly where they come from beyond the caches. */
+const STREAMS_BYTES: usize = 1 << 21;
+
 /** Rows of each stream along `b` that go together with all rows of `a` of a block. */
 const TOGETHER: usize = 4;
 
@@ -267,10 +270,14 @@ export function dots<B>(
   a: usize, aStride: usize, b: usize, bStride: usize, out: usize, outStride: usize, M: usize, N: usize, K: usize,
 ): void {
   const most: usize = max<usize>(BLOCK_BYTES / max<usize>(K << 2, 1), LEAST_OF_BLOCK), blocks: usize = (M + most - 1) / most;
+  const columns: usize = max<usize>((STREAMS_BYTES / max<usize>(bStride, 1)) & ~15, 16);
   for (let left = blocks, m: usize = 0; left > 0; left--) {
     // Equal ones, but for what is left over: a block of one row would take as long as one of several.
     const rows: usize = min<usize>(((M - m) / left + 1) & ~1, M - m);
-    rowsTimes<B>(a + m * aStride, aStride, b, bStride, out + m * outStride, outStride, rows, N, K);
+    for (let n: usize = 0; n < N; n += columns) {
+      const p = out + m * outStride + (n << 2);
+      rowsTimes<B>(a + m * aStride, aStride, b + n * bStride, bStride, p, outStride, rows, min<usize>(columns, N - n), K);
+    }
     m += rows;
   }
 }
